@@ -1,0 +1,21 @@
+"""``python -m fwaudit`` and the ``fwaudit`` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line and return its exit code. ``--version`` is answered before anything is imported."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from fwaudit import __version__
+
+        print(f"fwaudit {__version__}")
+        return 0
+    from fwaudit.cli import run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

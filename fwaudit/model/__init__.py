@@ -1,0 +1,1 @@
+"""Nouns: frozen, typed, without behaviour but their invariants."""
