@@ -1,0 +1,1 @@
+"""Packet sets: the algebra of addresses, ports and marks. Knows no firewall."""

@@ -1,0 +1,87 @@
+"""Addresses as integers: reading and writing them. The slow, exact work on CIDR lists is netaddr's."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+
+from fwaudit.packet.fields import max_address
+from fwaudit.packet.intervals import IntervalSet
+
+
+def parse_address(text: str) -> tuple[int, int]:
+    """``(family, value)`` of one IPv4 or IPv6 address; a zone (``%eth0``) is dropped. Raises ValueError."""
+    if ":" not in text:
+        parts = text.split(".")
+        if len(parts) == 4:
+            a, b, c, d = map(int, parts)
+            if 0 <= a < 256 and 0 <= b < 256 and 0 <= c < 256 and 0 <= d < 256 and text.isascii() and "_" not in text:
+                return 4, a << 24 | b << 16 | c << 8 | d
+        raise ValueError(f"not an address: {text!r}")
+    return 6, int(ipaddress.IPv6Address(text.split("%", 1)[0]))
+
+
+def format_address(family: int, value: int) -> str:
+    """The address in its usual spelling."""
+    if family == 4:
+        return f"{value >> 24 & 255}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+    return str(ipaddress.IPv6Address(value))
+
+
+def parse_network(text: str) -> tuple[int, IntervalSet]:
+    """``(family, addresses)`` of ``a.b.c.d``, ``a.b.c.d/len``, ``a.b.c.d/mask`` or the IPv6 forms. Raises ValueError.
+
+    A mask may have holes (``/255.0.255.0``), as iptables takes it: then the set is many ranges. A mask that would
+    make more than 65,536 ranges raises ValueError; the caller says *undecided* then.
+    """
+    address, _, mask = text.partition("/")
+    family, value = parse_address(address)
+    width = 32 if family == 4 else 128
+    if not mask:
+        return family, IntervalSet((value, value + 1))
+    if mask.isdigit():
+        length = int(mask)
+        if length > width:
+            raise ValueError(f"prefix length out of range: {text!r}")
+        low = value >> (width - length) << (width - length)
+        return family, IntervalSet((low, low + (1 << (width - length))))
+    mask_family, bits = parse_address(mask)
+    if mask_family != family:
+        raise ValueError(f"mask of another family: {text!r}")
+    return family, masked(value, bits, width)
+
+
+def masked(value: int, mask: int, width: int) -> IntervalSet:
+    """All numbers x of ``width`` bits with ``x & mask == value & mask``. Raises ValueError beyond 65,536 ranges."""
+    free = ~mask & ((1 << width) - 1)
+    run = 0
+    while run < width and free >> run & 1:
+        run += 1
+    holes = [bit for bit in range(run, width) if free >> bit & 1]
+    if len(holes) > 16:
+        raise ValueError("a mask with more than 16 holes")
+    base, size = value & mask, 1 << run
+    starts = [base]
+    for bit in holes:
+        starts += [start | 1 << bit for start in starts]
+    return IntervalSet.from_ranges((start, start + size - 1) for start in starts)
+
+
+def to_cidrs(family: int, addresses: IntervalSet, limit: int | None = None) -> list[str]:
+    """The fewest CIDR networks that are exactly these addresses, in order; at most ``limit`` of them."""
+    out: list[str] = []
+    for low, high in addresses.ranges(max_address(family)):
+        for network in _range_to_cidrs(family, low, high):
+            out.append(network)
+            if limit is not None and len(out) >= limit:
+                return out
+    return out
+
+
+@lru_cache(maxsize=4096)
+def _range_to_cidrs(family: int, low: int, high: int) -> tuple[str, ...]:
+    from netaddr import IPAddress, iprange_to_cidrs  # 39 ms to import: only when a list is printed
+
+    cidrs = iprange_to_cidrs(IPAddress(low, family), IPAddress(high, family))
+    width = 32 if family == 4 else 128
+    return tuple(str(c.ip) if c.prefixlen == width else str(c) for c in cidrs)
