@@ -1,0 +1,99 @@
+"""What becomes of packets: dispositions, who answers, and the rules that were met on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fwaudit.packet.intervals import ALL, IntervalSet
+
+Disposition = Literal[
+    "delivered",      # it arrives and, for TCP, the answer gets back
+    "dropped",        # a rule, a chain policy or the kernel's own checks lose it without a word
+    "rejected",       # refused with an answer
+    "no-route",       # the kernel has nowhere to send it
+    "not-listening",  # it gets through, and nobody listens there
+    "accepted",       # the answer to a question about one hook: nobody is asked who listens
+    "undecided",      # the snapshot does not tell
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who gets the packet. ``kind``: ``container`` or ``host-socket``. ``name``: of the container or the process.
+
+    ``via`` is ``docker-proxy`` where a process of the host takes the connection for the container.
+    """
+
+    kind: Literal["container", "host-socket"]
+    name: str
+    family: int
+    address: int
+    port: int
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule (or chain policy, ``rule`` 0) that a packet met, and what it did (``dnat 172.17.0.2:80``, ``drop``)."""
+
+    hook: str
+    family: str
+    backend: str
+    table: str
+    chain: str
+    rule: int
+    text: str
+    does: str
+    counters: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One packet's way. ``undecided_on``: the facts that would decide it, empty where it is decided."""
+
+    disposition: Disposition
+    to: Answerer | None = None
+    undecided_on: tuple[str, ...] = ()
+    path: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One disposition of a question about many sources: the sources that certainly and possibly come to it."""
+
+    disposition: Disposition
+    to: Answerer | None
+    certainly: IntervalSet
+    possibly: IntervalSet
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Packets that are alike but for their source: the first packet of a new connection.
+
+    ``iif`` empty: sent by the host itself. ``sport`` None: any port that an ordinary client takes (1024-65535).
+    ``hook`` (``input`` or ``forward``): put the packet straight into that hook's chains, with no NAT and no routing;
+    ``oif`` is then its outgoing interface. ``sources``: the addresses asked about.
+    """
+
+    family: int
+    iif: str
+    dst: int
+    proto: int
+    dport: int = 0
+    sources: IntervalSet = ALL
+    sport: int | None = None
+    hook: Literal["", "input", "forward"] = ""
+    oif: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The answer: outcomes whose ``possibly`` sets cover the sources asked about.
+
+    A source in two ``possibly`` sets is undecided between them; in a ``certainly`` set it is decided.
+    """
+
+    query: Query
+    outcomes: tuple[Outcome, ...]
