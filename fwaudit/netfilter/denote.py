@@ -1,0 +1,230 @@
+"""Resolve conditions against the facts of a host, so that only questions about the packet are left.
+
+AddressType, ReversePath and InSet become sets of addresses and ports, or Unknown with the reason why not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fwaudit.model.condition import (
+    FALSE,
+    TRUE,
+    AddressType,
+    All,
+    AnyOf,
+    Condition,
+    In,
+    InSet,
+    Masked,
+    Named,
+    Not,
+    ReversePath,
+    Unknown,
+)
+from fwaudit.model.ruleset import Backend, Element, NamedSet
+from fwaudit.netfilter.facts import MULTICAST, Facts
+from fwaudit.packet.fields import PORT_PROTOCOLS, Field
+from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
+
+_MAX_LIST_DEPTH = 8
+
+
+def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = "nft") -> Condition:
+    """The same condition for packets of ``family``, without AddressType, ReversePath and InSet."""
+    if isinstance(condition, All):
+        return All(tuple(resolve(part, facts, family, backend) for part in condition.parts))
+    if isinstance(condition, AnyOf):
+        return AnyOf(tuple(resolve(part, facts, family, backend) for part in condition.parts))
+    if isinstance(condition, Not):
+        return Not(resolve(condition.part, facts, family, backend))
+    if isinstance(condition, AddressType):
+        return _address_type(condition, facts, family, backend)
+    if isinstance(condition, InSet):
+        return _in_set(condition, facts, family)
+    if isinstance(condition, ReversePath):
+        return _reverse_path(condition, facts, family)
+    if isinstance(condition, In) and condition.field in ("iif_index", "oif_index"):
+        name: Field = "iif" if condition.field == "iif_index" else "oif"
+        return AnyOf(tuple(Named(name, facts.indexes[i]) for i in facts.indexes if i in condition.values))
+    return condition
+
+
+# ---- address types --------------------------------------------------------------------------------------------------
+
+
+def _address_type(condition: AddressType, facts: Facts, family: int, backend: Backend) -> Condition:
+    if family not in facts.known:
+        return Unknown(f"the type of the {condition.field} address", "the addresses of the host are not known")
+    if not condition.interface:
+        return In(condition.field, _types(condition.types, facts, family, "", backend))
+    name: Field = "iif" if condition.interface == "iif" else "oif"
+    interfaces = sorted(set(facts.types[family]) | set(facts.indexes.values()))
+    listed = [
+        All((Named(name, interface), In(condition.field, _types(condition.types, facts, family, interface, backend))))
+        for interface in interfaces if interface
+    ]
+    return AnyOf(tuple(listed))
+
+
+def _types(kinds: Iterable[str], facts: Facts, family: int, interface: str, backend: Backend) -> IntervalSet:
+    out = EMPTY
+    for kind in kinds:
+        if kind == "unicast":
+            out = out | _unicast(facts, family, interface, backend)
+        elif kind == "unspec":
+            out = out | (IntervalSet((0, 1)) if family == 6 else EMPTY)
+        else:
+            out = out | facts.addresses(family, kind, interface)
+    return out
+
+
+def _unicast(facts: Facts, family: int, interface: str, backend: Backend) -> IntervalSet:
+    """IPv4: what the local table does not know. IPv6 addrtype goes by the form of the address alone, so that local
+    addresses are unicast as well (xt_addrtype.c match_type6); nft's fib does not (nft_fib_ipv6.c)."""
+    if family == 6 and backend != "native":
+        return ~(MULTICAST[6] | IntervalSet((0, 1)))
+    other = EMPTY
+    for kind in ("local", "broadcast", "multicast", "anycast"):
+        other = other | facts.addresses(family, kind, interface)
+    return ~other
+
+
+def _reverse_path(condition: ReversePath, facts: Facts, family: int) -> Condition:
+    ways = facts.reverse.get(family)
+    if ways is None or condition.marked:
+        return Unknown("rpfilter", "the route back depends on policy routing or was not read")
+    everywhere = EMPTY
+    for area in ways.values():
+        everywhere = everywhere | area
+    if condition.loose:
+        return In("src", everywhere)
+    on = [All((Named("iif", name), In("src", area))) for name, area in sorted(ways.items())]
+    return AnyOf(tuple(on))
+
+
+# ---- named sets -----------------------------------------------------------------------------------------------------
+
+
+def _in_set(condition: InSet, facts: Facts, family: int) -> Condition:
+    name = condition.set_key[-1]
+    found = facts.sets.get(condition.set_key)
+    if found is None:
+        return Unknown(f"set {name}", "the set is not in the snapshot")
+    if condition.set_key[0] == "ipset":
+        return _in_ipset(found, condition.fields, facts, family, 0)
+    return _in_nft_set(found, condition.fields, family)
+
+
+def _in_ipset(found: NamedSet, directions: tuple[Field, ...], facts: Facts, family: int, depth: int) -> Condition:
+    if found.unread:
+        return Unknown(f"set {found.key[-1]}", found.unread)
+    if found.kinds == ("set",):
+        if depth >= _MAX_LIST_DEPTH:
+            return Unknown(f"set {found.key[-1]}", "lists of sets nested too deeply")
+        parts: list[Condition] = []
+        for member in found.members:
+            inner = facts.sets.get(("ipset", member))
+            parts.append(
+                _in_ipset(inner, directions, facts, family, depth + 1) if inner is not None
+                else Unknown(f"set {member}", "the set is not in the snapshot")
+            )
+        return AnyOf(tuple(parts))
+    fields = _fields_of_kinds(found.kinds, directions)
+    if fields is None:
+        return Unknown(f"set {found.key[-1]}", "it has fields that a first packet does not tell")
+    return _elements(found, fields, family)
+
+
+def _fields_of_kinds(kinds: tuple[str, ...], directions: tuple[Field, ...]) -> tuple[Field, ...] | None:
+    """The packet's field for each kind of an ipset's elements. A protocol takes no direction flag of its own."""
+    ports: dict[str, Field] = {"src": "sport", "dst": "dport"}
+    names: dict[str, Field] = {"src": "iif", "dst": "oif"}
+    out: list[Field] = []
+    left = list(directions)
+    for kind in kinds:
+        if kind == "proto":
+            out.append("proto")
+            continue
+        if not left:
+            return None
+        direction = left.pop(0)
+        if kind == "addr":
+            out.append(direction)
+        elif kind == "port":
+            out.append(ports[direction])
+        elif kind == "iface":
+            out.append(names[direction])
+        elif kind == "mark":
+            out.append("mark")
+        else:
+            return None
+    return tuple(out)
+
+
+def _in_nft_set(found: NamedSet, fields: tuple[Field, ...], family: int) -> Condition:
+    if found.unread:
+        return Unknown(f"set {found.key[-1]}", found.unread)
+    return _elements(found, fields, family)
+
+
+def _elements(found: NamedSet, fields: tuple[Field, ...], family: int) -> Condition:
+    if not found.elements and len(fields) == 1:
+        own = family if fields[0] in ("src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst") else 0
+        return In(fields[0], found.values.get(own, EMPTY))
+    taken = [_element(element, fields) for element in found.elements if not element.excluded]
+    refused = [_element(element, fields) for element in found.elements if element.excluded]
+    inside: Condition = AnyOf(tuple(taken))
+    if refused:
+        inside = All((inside, Not(AnyOf(tuple(refused)))))
+    if "sport" in fields or "dport" in fields:
+        inside = All((inside, In("proto", IntervalSet.of(*PORT_PROTOCOLS, 1, 58))))
+    return inside
+
+
+def _element(element: Element, fields: tuple[Field, ...]) -> Condition:
+    parts: list[Condition] = []
+    for value, name in zip(element.values, fields, strict=False):
+        if isinstance(value, str):
+            parts.append(Named(name, value.rstrip("*"), value.endswith("*")))
+        elif value != ALL:
+            parts.append(In(name, value))
+    return All(tuple(parts))
+
+
+def simplify(condition: Condition) -> Condition:
+    """The same condition with constants folded away and nested conjunctions flattened."""
+    if isinstance(condition, All):
+        out: list[Condition] = []
+        for part in condition.parts:
+            part = simplify(part)
+            if part == FALSE:
+                return FALSE
+            out += part.parts if isinstance(part, All) else (part,)
+        return out[0] if len(out) == 1 else All(tuple(out))
+    if isinstance(condition, AnyOf):
+        any_of: list[Condition] = []
+        for part in condition.parts:
+            part = simplify(part)
+            if part == TRUE:
+                return TRUE
+            any_of += part.parts if isinstance(part, AnyOf) else (part,)
+        return any_of[0] if len(any_of) == 1 else AnyOf(tuple(any_of))
+    if isinstance(condition, Not):
+        part = simplify(condition.part)
+        if isinstance(part, Not):
+            return part.part
+        if isinstance(part, In):
+            return In(part.field, ~part.values)
+        if part == TRUE:
+            return FALSE
+        if part == FALSE:
+            return TRUE
+        return Not(part)
+    if isinstance(condition, In):
+        if condition.values == ALL:
+            return TRUE
+        return condition if condition.values else FALSE
+    if isinstance(condition, Masked) and condition.mask == 0:
+        return TRUE if condition.value == 0 else FALSE
+    return condition

@@ -1,0 +1,79 @@
+"""Facts: what conditions need to know of the host: which addresses are local, and what the named sets hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fwaudit.model.host import Host
+from fwaudit.model.ruleset import NamedSet
+from fwaudit.packet.fields import max_address
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+
+MULTICAST = {4: IntervalSet((0xE0000000, 0xF0000000)), 6: IntervalSet((0xFF << 120, 1 << 128))}
+_ZERONET_AND_BROADCAST = IntervalSet.from_ranges([(0, 0x00FFFFFF), (0xFFFFFFFF, 0xFFFFFFFF)])
+_LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``types[family][interface][type]`` is the set of addresses of that routing type; interface "" is any.
+
+    ``known`` says for which families the addresses of the host are known at all.
+    """
+
+    types: Mapping[int, Mapping[str, Mapping[str, IntervalSet]]]
+    known: frozenset[int]
+    sets: Mapping[tuple[str, ...], NamedSet]
+    reverse: Mapping[int, Mapping[str, IntervalSet]] = field(default_factory=dict)
+    indexes: Mapping[int, str] = field(default_factory=dict)
+
+    def addresses(self, family: int, kind: str, interface: str = "") -> IntervalSet:
+        """The addresses whose routing type is ``kind``, by the rules of fib_table_lookup on the local table.
+
+        Source: net/ipv4/fib_frontend.c inet_addr_type_table; net/netfilter/xt_addrtype.c for IPv6.
+        """
+        by_kind = self.types.get(family, {}).get(interface, {})
+        if kind == "multicast":
+            return MULTICAST[family]
+        if kind == "broadcast" and family == 4:
+            return by_kind.get("broadcast", EMPTY) | _ZERONET_AND_BROADCAST
+        return by_kind.get(kind, EMPTY)
+
+
+def facts_of(host: Host) -> Facts:
+    """Gather the facts from routes (table local) and, where these were not read, from the interfaces' addresses."""
+    types: dict[int, dict[str, dict[str, IntervalSet]]] = {}
+    known: set[int] = set()
+    for family in (4, 6):
+        ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
+
+        def add(kind: str, interface: str, low: int, prefix: int, family: int = family,
+                ranges: dict[tuple[str, str], list[tuple[int, int]]] = ranges) -> None:
+            size = 1 << ((32 if family == 4 else 128) - prefix)
+            for name in ("", interface):
+                ranges.setdefault((name, kind), []).append((low, low + size - 1))
+
+        routes = host.routes.get(family)
+        if routes is not None:
+            known.add(family)
+            for route in routes:
+                if route.table == "local" and route.kind in ("local", "broadcast", "anycast"):
+                    for device in route.devices or ("",):
+                        add(route.kind, device, route.low, route.prefix)
+        elif host.interfaces:
+            known.add(family)
+            width = 32 if family == 4 else 128
+            for interface in host.interfaces.values():
+                for address in interface.addresses:
+                    if address.family == family:
+                        add("local", interface.name, address.value, width)
+            for low, high in _LOOPBACK[family].ranges(max_address(family)):
+                ranges.setdefault(("", "local"), []).append((low, high))
+                ranges.setdefault(("lo", "local"), []).append((low, high))
+        by_interface: dict[str, dict[str, IntervalSet]] = {}
+        for (name, kind), pairs in ranges.items():
+            by_interface.setdefault(name, {})[kind] = IntervalSet.from_ranges(pairs)
+        types[family] = by_interface
+    return Facts(types, frozenset(known), host.ruleset.sets,
+                 indexes={interface.index: interface.name for interface in host.interfaces.values()})

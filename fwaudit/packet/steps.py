@@ -1,0 +1,172 @@
+"""StepFunction: peer address → value, constant between the places where it changes. Hash-consed.
+
+Two functions that are alike are one object, so that results of composing them can be remembered by identity; that
+memory is what makes 1,000 containers behind one block list of 30,000 networks as cheap as one (docs/performance.md).
+Values are small integers whose meaning the user of the algebra keeps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+
+
+class StepFunction:
+    """``values[i]`` holds from ``starts[i]`` up to the next start. ``starts[0]`` is 0; the last value has no end."""
+
+    __slots__ = ("starts", "values")
+
+    def __init__(self, starts: tuple[int, ...], values: tuple[int, ...]) -> None:
+        self.starts = starts
+        self.values = values
+
+    def at(self, address: int) -> int:
+        """The value at one address."""
+        return self.values[bisect_right(self.starts, address) - 1]
+
+    def cells(self) -> Iterator[tuple[int, int | None, int]]:
+        """``(start, end or None, value)`` in order; ``end`` is the first address that is not in the cell."""
+        starts = self.starts
+        for i, value in enumerate(self.values):
+            yield starts[i], (starts[i + 1] if i + 1 < len(starts) else None), value
+
+    def by_value(self) -> dict[int, IntervalSet]:
+        """The addresses of each value."""
+        bounds: dict[int, list[int]] = {}
+        for start, end, value in self.cells():
+            out = bounds.setdefault(value, [])
+            if out and out[-1] == start:
+                out.pop()
+            else:
+                out.append(start)
+            if end is not None:
+                out.append(end)
+        return {value: IntervalSet(tuple(out)) for value, out in bounds.items()}
+
+
+class StepPool:
+    """Makes StepFunctions and keeps each one once."""
+
+    def __init__(self) -> None:
+        self._pool: dict[tuple[tuple[int, ...], tuple[int, ...]], StepFunction] = {}
+        self._constants: dict[int, StepFunction] = {}
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    def constant(self, value: int) -> StepFunction:
+        """The function that is ``value`` everywhere."""
+        found = self._constants.get(value)
+        if found is None:
+            found = self._constants[value] = self._intern((0,), (value,))
+        return found
+
+    def build(self, pairs: Iterable[tuple[int, int]]) -> StepFunction:
+        """From ``(start, value)`` in order of start, the first start being 0; equal neighbours are joined."""
+        starts: list[int] = []
+        values: list[int] = []
+        for start, value in pairs:
+            if values and values[-1] == value:
+                continue
+            starts.append(start)
+            values.append(value)
+        return self._intern(tuple(starts), tuple(values))
+
+    def _intern(self, starts: tuple[int, ...], values: tuple[int, ...]) -> StepFunction:
+        key = (starts, values)
+        found = self._pool.get(key)
+        if found is None:
+            found = self._pool[key] = StepFunction(starts, values)
+        return found
+
+    def paint(self, layers: list[tuple[IntervalSet, int]], ground: StepFunction) -> StepFunction:
+        """Layers painted over ``ground``, the last layer first: the first layer that holds an address decides.
+
+        Linear in all boundaries after one sort (the fastest of the measured ways, docs/performance.md).
+        """
+        cuts = set(ground.starts)
+        for area, _ in layers:
+            cuts.update(area.bounds)
+        places = sorted(cuts)
+        count = len(places)
+        index = {place: i for i, place in enumerate(places)}
+        values: list[int] = []
+        starts = ground.starts
+        for i, value in enumerate(ground.values):
+            end = index[starts[i + 1]] if i + 1 < len(starts) else count
+            values += [value] * (end - index[starts[i]])
+        # First match wins, so a cell is painted once: skip[] leads over cells that are done to the next open one.
+        skip = list(range(count + 1))
+
+        def next_open(i: int) -> int:
+            while skip[i] != i:
+                skip[i] = skip[skip[i]]
+                i = skip[i]
+            return i
+
+        for area, value in layers:
+            bounds = area.bounds
+            for k in range(0, len(bounds), 2):
+                i = next_open(index[bounds[k]])
+                end = index[bounds[k + 1]] if k + 1 < len(bounds) else count
+                while i < end:
+                    values[i] = value
+                    skip[i] = i + 1
+                    i = next_open(i + 1)
+        return self.build(zip(places, values, strict=True))
+
+    def combine(self, f: StepFunction, g: StepFunction, join: Callable[[int, int], int]) -> StepFunction:
+        """The function x → join(f(x), g(x))."""
+        if len(f.starts) == 1 and len(g.starts) == 1:
+            return self.constant(join(f.values[0], g.values[0]))
+        out: list[tuple[int, int]] = []
+        i = j = at = 0
+        f_starts, g_starts = f.starts, g.starts
+        while True:
+            out.append((at, join(f.values[i], g.values[j])))
+            f_next = f_starts[i + 1] if i + 1 < len(f_starts) else None
+            g_next = g_starts[j + 1] if j + 1 < len(g_starts) else None
+            if f_next is None and g_next is None:
+                return self.build(out)
+            at = min(x for x in (f_next, g_next) if x is not None)
+            i += f_next == at
+            j += g_next == at
+
+    def choose(self, area: IntervalSet, inside: StepFunction, outside: StepFunction) -> StepFunction:
+        """``inside`` on ``area``, ``outside`` elsewhere. Costs what lies at the smaller side's borders."""
+        if inside is outside or not area.bounds:
+            return outside
+        if area.bounds == (0,):
+            return inside
+        out: list[tuple[int, int]] = []
+        bounds = area.bounds
+        edge, k, current = 0, 0, outside
+        if bounds[0] == 0:
+            current, k = inside, 1
+        while True:
+            end = bounds[k] if k < len(bounds) else None
+            _copy(current, edge, end, out)
+            if end is None:
+                return self.build(out)
+            edge, k = end, k + 1
+            current = outside if current is inside else inside
+
+
+def _copy(f: StepFunction, start: int, end: int | None, out: list[tuple[int, int]]) -> None:
+    """Append f's cells between ``start`` and ``end`` to ``out``."""
+    starts = f.starts
+    i = bisect_right(starts, start) - 1
+    out.append((start, f.values[i]))
+    stop = len(starts) if end is None else bisect_left(starts, end)
+    out.extend(zip(starts[i + 1 : stop], f.values[i + 1 : stop], strict=True))
+
+
+def support(f: StepFunction, wanted: Callable[[int], bool]) -> IntervalSet:
+    """All addresses whose value is wanted."""
+    out = EMPTY
+    for value, area in f.by_value().items():
+        if wanted(value):
+            out = out | area
+    return out

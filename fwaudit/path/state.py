@@ -1,0 +1,57 @@
+"""PacketState: all that is known of a packet at one place on its way, but for the peer's address.
+
+A field is None where it is the peer's address (``src`` of a packet that comes in, ``dst`` of the answer to it) or,
+for ``sport``/``dport`` and marks, where the value is not known.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fwaudit.packet.fields import STATE_INVALID
+
+PEER = None
+
+
+class PacketState(NamedTuple):
+    """One packet, as rules can see it. Names are those of `fwaudit.packet.fields.Field`."""
+
+    family: int
+    proto: int
+    src: int | None = PEER
+    dst: int | None = 0
+    sport: int | None = None
+    dport: int | None = 0
+    icmp_type: int = 8
+    icmp_code: int = 0
+    tcp_flags: int = 2
+    iif: str = ""
+    oif: str = ""
+    iif_index: int = 0
+    oif_index: int = 0
+    physin: str = ""
+    physout: str = ""
+    mark: int | None = 0
+    ct_mark: int | None = 0
+    ct_state: int = STATE_INVALID
+    ct_direction: int = 0
+    ct_snat: int = 0
+    ct_dnat: int = 0
+    orig_src: int | None = PEER
+    orig_dst: int | None = 0
+    orig_sport: int | None = None
+    orig_dport: int | None = 0
+    reply_src: int | None = 0
+    reply_dst: int | None = PEER
+    reply_sport: int | None = 0
+    reply_dport: int | None = None
+    bridged: int = 0
+    pkttype: int = 0
+    locally_made: int = 0
+    notrack: bool = False
+
+
+FIELD_INDEX = {name: i for i, name in enumerate(PacketState._fields)}
+ADDRESS_FIELDS = frozenset({"src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst"})
+CLIENT_PORTS = (1024, 65535)
+"""Where an ordinary client's source port lies when the question does not name one."""
