@@ -25,6 +25,7 @@ class Source:
     stderr: str = ""
     version: str = ""
     missing: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

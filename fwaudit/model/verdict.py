@@ -20,12 +20,13 @@ Disposition = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Who gets the packet. ``kind``: ``container`` or ``host-socket``. ``name``: of the container or the process.
+    """Who gets the packet. ``kind``: ``container``, ``host-socket``, or ``elsewhere`` for another machine that this host
+    forwards to. ``name``: of the container or the process.
 
     ``via`` is ``docker-proxy`` where a process of the host takes the connection for the container.
     """
 
-    kind: Literal["container", "host-socket"]
+    kind: Literal["container", "host-socket", "elsewhere"]
     name: str
     family: int
     address: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
 from fwaudit.model.ruleset import (
@@ -192,13 +192,13 @@ def _exact(conditions: tuple[Condition, ...], name: str) -> int | None:
 class Compiler:
     """Compiles the chains of one table for one family, each once, when it is first walked."""
 
-    def __init__(self, table: Table, facts: Facts, family: int) -> None:
+    def __init__(self, table: Table, facts: Facts, family: int, serials: Iterator[int]) -> None:
         self._table = table
         self._facts = facts
         self._family = family
         self._chains: dict[str, CompiledChain] = {}
         self._resolved: dict[tuple[Condition, ...], tuple[Condition, ...]] = {}
-        self._serial = 0
+        self._serials = serials
 
     def chain(self, name: str) -> CompiledChain:
         """The compiled chain of that name, with its whole subtree."""
@@ -234,8 +234,7 @@ class Compiler:
         return top
 
     def _new(self, name: str, made: list[CompiledChain]) -> CompiledChain:
-        self._serial += 1
-        made.append(CompiledChain(name, self._serial))
+        made.append(CompiledChain(name, next(self._serials)))
         return made[-1]
 
     def _conditions(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:

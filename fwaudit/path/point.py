@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 from fwaudit.model.condition import Condition
-from fwaudit.model.ruleset import Continue, Goto, Rule
+from fwaudit.model.ruleset import Goto, Rule
 from fwaudit.packet.bounds import YES
 from fwaudit.path.chain import TOO_DEEP, Change, Outcome, change_of, changed, merge, plain_outcome
 from fwaudit.path.compiled import CompiledChain
@@ -43,20 +43,17 @@ def walk_chain(
         return {TOO_DEEP: fork}
     ended: dict[Outcome, Fork] = {}
     live: dict[Change, Fork] = {(): fork}
-    for compiled in chain.rules:
+    special = chain.special(state)  # without the rules that only log or count
+    for place in special.candidates(state):
         if not live:
             break
+        _, conditions, compiled = special.rules[place]
         following: dict[Change, Fork] = {}
         for change, now in live.items():
             here = changed(state, change)
-            hit, doubts = _hits(compiled.conditions, here, peer)
+            hit, doubts = _hits(conditions, here, peer)
             if not hit:
                 _keep(following, change, now)
-                continue
-            inert = compiled.target.__class__ is Continue or (compiled.body is not None and compiled.body.inert)
-            if inert:
-                met = now if doubts else now._replace(met=(*now.met, Met(chain.name, compiled.rule)))
-                _keep(following, change, met)
                 continue
             if doubts:
                 label = tuple(f"{doubt} [{chain.name} rule {compiled.rule.number}]" for doubt in doubts)

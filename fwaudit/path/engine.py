@@ -1,0 +1,100 @@
+"""The engine: questions about one host, answered for all sources at once (`reach`) or for one packet (`trace`)."""
+
+from __future__ import annotations
+
+from fwaudit.model.host import Host
+from fwaudit.model.verdict import Outcome, Query, Reach, Trace
+from fwaudit.netfilter.facts import facts_of
+from fwaudit.packet.fields import STATE_NEW
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.path.deliver import Services
+from fwaudit.path.journey import Journey
+from fwaudit.path.route import Admission, Fib
+from fwaudit.path.state import PacketState
+from fwaudit.path.tables import Tables
+from fwaudit.path.walk import End, Walk, World
+
+
+class Engine:
+    """Answers questions about the packets of one host. Keeps what it learned, so that later answers are quick."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.tables = Tables(host, facts_of(host))
+        self.fibs = {family: Fib(host, family) for family in (4, 6)}
+        self.services = Services(host)
+        self._journey = Journey(host, self.tables, self.fibs, Admission(host, self.fibs), self.services)
+
+    @property
+    def evaluations(self) -> int:
+        """How many chains were evaluated so far (a lost memory shows here before it shows in seconds)."""
+        return self.tables.evaluator.evaluations
+
+    def reach(self, query: Query) -> Reach:
+        """For each disposition the sources that certainly and possibly come to it.
+
+        Undecided outcomes are kept apart by who answers only; `trace` says what they depend on.
+        """
+        walk = self._walk(query, None)
+        possibly: dict[End, IntervalSet] = {}
+        for end, worlds in walk.ends.items():
+            plain = end._replace(reason="")
+            for world in worlds:
+                possibly[plain] = possibly.get(plain, EMPTY) | world.peers
+        outcomes = []
+        for end, area in possibly.items():
+            certainly = EMPTY if end.disposition == "undecided" else area
+            for other, theirs in possibly.items():
+                if other != end:
+                    certainly = certainly - theirs
+            outcomes.append(Outcome(end.disposition, end.to, certainly, area))
+        return Reach(query, tuple(outcomes))
+
+    def trace(self, query: Query) -> Trace:
+        """One packet: ``query.sources`` must be one address (or the host's own choice for a packet it sends)."""
+        peer = query.sources.lowest() if query.sources.size(1 << 128) == 1 else None
+        if peer is None and not query.iif and not query.hook:
+            peer = self._own_source(query)
+        if peer is None:
+            raise ValueError("a trace needs one source address")
+        walk = self._walk(query, peer)
+        ends = list(walk.ends.items())
+        if len(ends) == 1:
+            end, worlds = ends[0]
+            if end.disposition != "undecided":
+                return Trace(end.disposition, end.to, (), worlds[0].steps)
+        doubts: dict[str, None] = {}
+        for end, worlds in ends:
+            for text in (*worlds[0].doubts, end.reason):
+                if text:
+                    doubts[text] = None
+        dispositions = {(end.disposition, end.to) for end, _ in ends}
+        if len(dispositions) == 1 and ends[0][0].disposition != "undecided":
+            return Trace(ends[0][0].disposition, ends[0][0].to, (), ends[0][1][0].steps)
+        longest = max((worlds[0].steps for _, worlds in ends), key=len, default=())
+        return Trace("undecided", None, tuple(doubts), longest)
+
+    def _own_source(self, query: Query) -> int | None:
+        hops = self.fibs[query.family].lookup(query.dst)
+        state = PacketState(query.family, query.proto, dst=query.dst)
+        source = self._journey._own_source(state, hops[0][1]) if hops else None
+        return 0 if source is None else source
+
+    def _walk(self, query: Query, peer: int | None) -> Walk:
+        walk = Walk(self.tables, self.host, query.family, peer)
+        peers = query.sources & self.fibs[query.family].universe if peer is None else IntervalSet.of(peer)
+        state = PacketState(
+            query.family, query.proto, dst=query.dst, dport=query.dport, sport=query.sport, iif=query.iif,
+            oif=query.oif)
+        if query.hook:
+            tracked = state._replace(ct_state=STATE_NEW, orig_dst=query.dst, orig_dport=query.dport,
+                                     orig_sport=query.sport, reply_src=query.dst, reply_sport=query.dport,
+                                     reply_dport=query.sport)
+            device = query.oif if query.hook == "forward" else query.iif
+            for world in walk.hook([World(tracked, peers)], query.hook, device):
+                walk.end(world, "accepted")
+        elif query.iif in ("", "lo"):
+            self._journey.depart(walk, state._replace(iif=""), peers)
+        else:
+            self._journey.arrive(walk, state, peers)
+        return walk

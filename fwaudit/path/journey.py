@@ -1,0 +1,437 @@
+"""The stages of a packet's way: in from a wire, across a bridge, out of this host, to whoever answers, and back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fwaudit.model.host import Host
+from fwaudit.model.verdict import Answerer
+from fwaudit.packet.address import format_address
+from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.path.deliver import Services, listens, proxy_target
+from fwaudit.path.route import Admission, Fib, Hop
+from fwaudit.path.state import PacketState
+from fwaudit.path.tables import Tables
+from fwaudit.path.walk import Walk, World
+
+_SYN_ACK = 18
+_LOCAL_KINDS = ("local", "broadcast", "multicast", "anycast")
+
+
+class Journey:
+    """Everything that a walk needs of one host. ``walk`` collects the results of one question."""
+
+    def __init__(self, host: Host, tables: Tables, fibs: dict[int, Fib], admission: Admission,
+                 services: Services) -> None:
+        self.host = host
+        self.tables = tables
+        self.fibs = fibs
+        self.admission = admission
+        self.services = services
+        self._bridges = {name for name, interface in host.interfaces.items() if interface.kind == "bridge"}
+        self._proxied: dict[tuple[int, int, int, int], Walk] = {}
+
+    # ---- in from a wire ---------------------------------------------------------------------------------------------
+
+    def arrive(self, walk: Walk, state: PacketState, peers: IntervalSet) -> None:
+        """A packet comes in by ``state.iif`` from each of ``peers``."""
+        assert state.dst is not None
+        family, iif = state.family, state.iif
+        early = self.admission.early(family, iif, state.dst) & peers
+        walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
+                 hook="prerouting")
+        world = World(state, early)
+        if self._passes_by(state):
+            self._to_macvlan(walk, world)
+        elif self._on_link(state):
+            self._across_bridge(walk, world)
+        else:
+            worlds = walk.hook([world], "ingress", iif)
+            for world in walk.hook(worlds, "prerouting", iif):
+                self._route_in(walk, world)
+
+    def _route_in(self, walk: Walk, world: World) -> None:
+        """Routing of a packet that came in: to this host, onward, or nowhere (ip_route_input_slow)."""
+        state = world.state
+        family, iif, dst = state.family, state.iif, state.dst
+        assert dst is not None
+        for refused, why in self.admission.sources(family, iif, dst, state.mark):
+            if why:
+                walk.undecided(world._replace(peers=world.peers & refused), why)
+            else:
+                walk.end(world._replace(peers=world.peers & refused), "dropped", "the source is not possible on this interface "
+                         "(martian, or rp_filter)", "drop", hook="routing")
+            world = world._replace(peers=world.peers - refused)
+        if not world.peers:
+            return
+        if family == 4 and self.admission.martian_destination(dst, iif):
+            walk.end(world, "dropped", f"{format_address(4, dst)} does not come in from a wire (martian)", "drop",
+                     hook="routing")
+            return
+        for area, hop in self.fibs[family].lookup(dst, state.src, iif, state.mark):
+            here = world._replace(peers=world.peers & area)
+            if not here.peers:
+                continue
+            if hop.kind in _LOCAL_KINDS:
+                for inside in walk.hook([here], "input", iif):
+                    self.deliver(walk, inside)
+            else:
+                self._forward(walk, here, hop)
+
+    def _forward(self, walk: Walk, world: World, hop: Hop) -> None:
+        state = world.state
+        forwards = self.admission.forwards(state.family, state.iif)
+        if hop.kind == "unknown":
+            walk.undecided(world, hop.why)
+        elif hop.kind != "unicast":
+            walk.end(world, "no-route", f"no route to {format_address(state.family, state.dst or 0)}", "no route",
+                     hook="routing")
+        elif forwards is None:
+            walk.undecided(world, "whether this host forwards (sysctl not read)")
+        elif not forwards:
+            walk.end(world, "no-route", f"forwarding is off for {state.iif}", "drop", hook="routing")
+        else:
+            stuck = world.peers & self.admission.unforwardable(state.family)
+            walk.end(world._replace(peers=stuck), "no-route", "such a source is not forwarded", "drop", hook="routing")
+            world = world._replace(peers=world.peers - stuck)
+            for device in hop.devices or ("",):
+                out = world._replace(state=state._replace(oif=device))
+                passed = walk.hook([out], "forward", device)
+                for leaving in walk.hook(passed, "postrouting", device):
+                    self._reach_next(walk, leaving)
+
+    # ---- ways that netfilter's IP hooks do not see, or see differently ----------------------------------------------
+
+    def _passes_by(self, state: PacketState) -> bool:
+        """True for the address of a container on a macvlan or ipvlan whose parent is the incoming interface: its own
+        MAC address is on the wire, and the host's hooks see nothing."""
+        place = self.services.container_at(state.family, state.dst or 0)
+        if place is None:
+            return False
+        for network in self.host.engine.networks:
+            if network.name == place.endpoint.network and network.driver in ("macvlan", "ipvlan"):
+                return network.interface.split(".")[0] == state.iif or network.interface == state.iif
+        return False
+
+    def _to_macvlan(self, walk: Walk, world: World) -> None:
+        self._reach_container(walk, world, answer=False)
+
+    def _on_link(self, state: PacketState) -> bool:
+        """True where the sender, a neighbour on a bridge of this host, sends straight to another port of it."""
+        if state.iif not in self._bridges or state.dst is None:
+            return False
+        for address in self.host.interfaces[state.iif].addresses:
+            if address.family == state.family:
+                width = 32 if state.family == 4 else 128
+                if address.value == state.dst:
+                    return False
+                if address.value >> (width - address.prefix) == state.dst >> (width - address.prefix):
+                    return self._kind_of(state) not in _LOCAL_KINDS
+        return False
+
+    def _kind_of(self, state: PacketState) -> str:
+        hops = self.fibs[state.family].lookup(state.dst, state.src, state.iif)
+        return hops[0][1].kind if hops else "none"
+
+    def _across_bridge(self, walk: Walk, world: World) -> None:
+        """Between two ports of one bridge: IP hooks are met only with br_netfilter (net/bridge/br_netfilter_hooks.c)."""
+        state = world.state
+        ports = [i for i in self.host.interfaces.values() if i.master == state.iif]
+        if ports and all(port.isolated for port in ports):
+            walk.end(world, "dropped", f"the ports of {state.iif} are isolated from each other", "drop", hook="forward")
+            return
+        if not self._bridge_calls_netfilter(state.family):
+            self._reach_container(walk, world, answer=False)
+            return
+        crossing = world._replace(state=state._replace(bridged=1, physin="?", physout="?"))
+        for after in walk.hook([crossing], "prerouting", state.iif):
+            if after.state.dst != state.dst:
+                routed = after._replace(state=after.state._replace(bridged=0, physin="", physout=""))
+                self._route_in(walk, routed)
+                continue
+            out = after._replace(state=after.state._replace(oif=state.iif))
+            passed = walk.hook([out], "forward", state.iif)
+            for leaving in walk.hook(passed, "postrouting", state.iif):
+                self._reach_container(walk, leaving, answer=True)
+
+    def _bridge_calls_netfilter(self, family: int) -> bool:
+        key = "net.bridge.bridge-nf-call-iptables" if family == 4 else "net.bridge.bridge-nf-call-ip6tables"
+        return bool(self.host.setting(key))
+
+    # ---- out of this host -------------------------------------------------------------------------------------------
+
+    def depart(self, walk: Walk, state: PacketState, peers: IntervalSet) -> None:
+        """The host itself sends a packet. Its source is what the kernel picks, or ``peers`` where it is given."""
+        assert state.dst is not None
+        for area, hop in self.fibs[state.family].lookup(state.dst, state.src):
+            world = World(state, peers & area)
+            if not world.peers:
+                continue
+            if hop.kind == "unknown":
+                walk.undecided(world, hop.why)
+                continue
+            if hop.kind not in ("unicast", *_LOCAL_KINDS):
+                walk.end(world, "no-route", f"no route to {format_address(state.family, state.dst)}", "no route",
+                         hook="routing")
+                continue
+            source = self._own_source(state, hop)
+            if source is not None and source in world.peers:
+                world = world._replace(peers=IntervalSet.of(source))
+            device = "lo" if hop.kind == "local" else (hop.devices or ("",))[0]
+            world = world._replace(state=state._replace(oif=device, locally_made=1))
+            for sent in walk.hook([world], "output", device):
+                self._route_out(walk, sent)
+
+    def _own_source(self, state: PacketState, hop: Hop) -> int | None:
+        """The source address that the kernel picks for a packet of its own (fib_select_default, ipv6_dev_get_saddr).
+
+        For IPv6 the choice follows RFC 6724; the first global address of the outgoing interface is its usual result.
+        """
+        if hop.kind == "local":
+            return state.dst
+        if hop.source is not None:
+            return hop.source
+        interface = self.host.interfaces.get((hop.devices or ("",))[0])
+        own = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
+        own.sort(key=lambda a: a.scope != "global")
+        return own[0].value if own else None
+
+    def _route_out(self, walk: Walk, world: World) -> None:
+        """Routing again behind output, since NAT may have changed the destination (ip_route_me_harder)."""
+        state = world.state
+        for area, hop in self.fibs[state.family].lookup(state.dst, state.src, mark=state.mark):
+            here = world._replace(peers=world.peers & area)
+            if not here.peers:
+                continue
+            if hop.kind == "unknown":
+                walk.undecided(here, hop.why)
+            elif hop.kind in _LOCAL_KINDS:
+                here = here._replace(state=state._replace(oif="lo"))
+                self._loop_back(walk, walk.hook([here], "postrouting", "lo"))
+            elif hop.kind != "unicast":
+                walk.end(here, "no-route", "no route behind NAT", "no route", hook="routing")
+            else:
+                device = (hop.devices or ("",))[0]
+                if state.family == 4:
+                    here = self._refuse_loopback_source(walk, here, device)
+                here = here._replace(state=state._replace(oif=device))
+                for leaving in walk.hook([here], "postrouting", device):
+                    self._reach_next(walk, leaving)
+
+    def _refuse_loopback_source(self, walk: Walk, world: World, device: str) -> World:
+        """127/8 leaves only by an interface with route_localnet (net/ipv4/route.c, __mkroute_output)."""
+        if self.admission.flag("net.ipv4.conf.{}.route_localnet", device):
+            return world
+        stuck = world.peers & IntervalSet((127 << 24, 128 << 24))
+        walk.end(world._replace(peers=stuck), "no-route", f"127.0.0.0/8 does not leave by {device}", "drop",
+                 hook="routing")
+        return world._replace(peers=world.peers - stuck)
+
+    def _loop_back(self, walk: Walk, worlds: list[World]) -> None:
+        """A packet to the host's own address comes back in by lo."""
+        looped = [w._replace(state=w.state._replace(iif="lo", oif="", locally_made=0)) for w in worlds]
+        for world in walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo"):
+            self.deliver(walk, world)
+
+    # ---- who answers ------------------------------------------------------------------------------------------------
+
+    def deliver(self, walk: Walk, world: World) -> None:
+        """The packet is for this host: the socket that takes it."""
+        state = world.state
+        assert state.dst is not None
+        port = state.dport if state.dport is not None else 0
+        if not self.services.known:
+            walk.undecided(world, "what listens on this host (sockets not read)")
+            return
+        socket = self.services.socket(state.proto, state.family, state.dst, port, state.iif)
+        if socket is None or self.services.reserved_by_engine(socket):
+            walk.end(world, "not-listening", "nobody listens", "no answer", hook="socket")
+            return
+        if socket.owner == "docker-proxy":
+            self._through_proxy(walk, world)
+            return
+        container = self.services.owner_container(socket)
+        answerer = Answerer("container" if container else "host-socket", container.name if container else socket.owner,
+                            state.family, state.dst, port)
+        self._answer_from_host(walk, world, answerer)
+
+    def _through_proxy(self, walk: Walk, world: World) -> None:
+        """docker-proxy takes the connection and makes one of its own to the container."""
+        state = world.state
+        socket = self.services.socket(state.proto, state.family, state.dst or 0, state.dport or 0, state.iif)
+        assert socket is not None
+        target = proxy_target(socket) or self.services.proxied(socket)
+        if target is None:
+            answerer = Answerer("container", "", state.family, state.dst or 0, state.dport or 0, "docker-proxy")
+            self._answer_from_host(walk, world, answerer)
+            return
+        family, address, port = target
+        inner = self._proxied.get((family, address, state.proto, port))
+        if inner is None:
+            inner = Walk(self.tables, self.host, family, None)
+            self._proxied[family, address, state.proto, port] = inner
+            self.depart(inner, PacketState(family, state.proto, dst=address, dport=port), self.fibs[family].universe)
+        for end in inner.ends:
+            if end.disposition == "undecided":
+                walk.undecided(world, f"docker-proxy to the container: {end.reason}")
+            elif end.disposition != "delivered":
+                walk.end(world, end.disposition, f"docker-proxy to {format_address(family, address)} port {port}",
+                         f"{end.disposition} between docker-proxy and the container", hook="output")
+            else:
+                place = self.services.container_at(family, address)
+                name = place.container.name if place else ""
+                answerer = Answerer("container", name, family, address, port, "docker-proxy")
+                self._answer_from_host(walk, world, answerer)
+
+    def _reach_next(self, walk: Walk, world: World) -> None:
+        """The packet leaves by ``oif``: a container of this host, or another machine."""
+        state = world.state
+        assert state.dst is not None
+        for network in self.host.engine.networks:
+            if network.driver in ("macvlan", "ipvlan") and network.interface == state.oif and not state.iif:
+                place = self.services.container_at(state.family, state.dst)
+                if place is not None and place.endpoint.network == network.name:
+                    walk.end(world, "no-route", "a macvlan's parent cannot talk to it", "no route", hook="postrouting")
+                    return
+        self._reach_container(walk, world, answer=True)
+
+    def _reach_container(self, walk: Walk, world: World, *, answer: bool) -> None:
+        """The packet is at the container's door. ``answer``: whether the way back is through this host's hooks."""
+        state = world.state
+        assert state.dst is not None
+        port = state.dport if state.dport is not None else 0
+        place = self.services.container_at(state.family, state.dst)
+        if place is None:
+            if self.services.engine_known and self._is_engine_bridge(state.oif or state.iif):
+                walk.end(world, "not-listening", "no container has that address", "no answer", hook="postrouting")
+                return
+            ours = state.ct_dnat or self._is_engine_bridge(state.oif)
+            kind: Literal["container", "elsewhere"] = "container" if ours else "elsewhere"
+            answerer = Answerer(kind, "", state.family, state.dst, port)
+            self._answer_from_beyond(walk, world, answerer, (state.oif,))
+            return
+        if not listens(place.container, state.proto, state.family, state.dst, port):
+            walk.end(world, "not-listening", f"nobody listens in {place.container.name}", "no answer",
+                     hook="postrouting")
+            return
+        answerer = Answerer("container", place.container.name, state.family, state.dst, port)
+        if answer:
+            self._answer_from_beyond(walk, world, answerer, (state.oif,))
+        else:
+            walk.end(world, "delivered", to=answerer)
+
+    def _is_engine_bridge(self, name: str) -> bool:
+        return any(network.interface == name and network.driver == "bridge" for network in self.host.engine.networks)
+
+    # ---- the way back -----------------------------------------------------------------------------------------------
+
+    def _answer_from_host(self, walk: Walk, world: World, answerer: Answerer) -> None:
+        """The answer of a socket of this host: output, postrouting, and for a packet from lo back in."""
+        if world.state.proto != TCP:
+            walk.end(world, "delivered", to=answerer)
+            return
+        back = self._reply(world.state, "")
+        for area, hop in self.fibs[back.family].lookup(back.dst, back.src, mark=0):
+            here = world._replace(state=back, peers=world.peers & area)
+            if not here.peers:
+                continue
+            if hop.kind == "unknown":
+                walk.undecided(here, hop.why)
+            elif hop.kind == "local":
+                leaving = here._replace(state=back._replace(oif="lo", locally_made=1))
+                worlds = walk.hook(walk.hook([leaving], "output", "lo"), "postrouting", "lo")
+                looped = [w._replace(state=w.state._replace(iif="lo", oif="", locally_made=0)) for w in worlds]
+                worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
+                self._answered(walk, worlds, answerer)
+            elif hop.kind != "unicast":
+                walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
+            else:
+                for device in hop.devices or ("",):
+                    leaving = here._replace(state=back._replace(oif=device, locally_made=1))
+                    worlds = walk.hook(walk.hook([leaving], "output", device), "postrouting", device)
+                    self._answered(walk, worlds, answerer)
+
+    def _answer_from_beyond(self, walk: Walk, world: World, answerer: Answerer, doors: tuple[str, ...]) -> None:
+        """The answer of a container (or another machine) comes back in by the interface that the packet left by."""
+        state = world.state
+        if state.proto != TCP:
+            walk.end(world, "delivered", to=answerer)
+            return
+        for door in doors:
+            back = self._reply(state, door)
+            direct = self._straight_back(world, door)
+            if direct:
+                self._answer_on_link(walk, world._replace(peers=direct), answerer, door)
+            rest = world._replace(state=back, peers=world.peers - direct)
+            if not rest.peers:
+                continue
+            for here in walk.hook([rest], "prerouting", door):
+                self._route_answer(walk, here, answerer)
+
+    def _straight_back(self, world: World, door: str) -> IntervalSet:
+        """Peers that the answering container has on its own link, so that the answer does not come to this host."""
+        state = world.state
+        if state.ct_snat or not state.iif or state.iif != door or door not in self._bridges:
+            return EMPTY
+        out = EMPTY
+        width = 32 if state.family == 4 else 128
+        for address in self.host.interfaces[door].addresses:
+            if address.family == state.family:
+                low = address.value >> (width - address.prefix) << (width - address.prefix)
+                out = out | IntervalSet((low, low + (1 << (width - address.prefix))))
+                out = out - IntervalSet.of(address.value)
+        return out & world.peers
+
+    def _answer_on_link(self, walk: Walk, world: World, answerer: Answerer, door: str) -> None:
+        """Straight over the bridge; a translated connection needs br_netfilter to be turned back there."""
+        state = world.state
+        if self._bridge_calls_netfilter(state.family):
+            back = self._reply(state, door)._replace(bridged=1, physin="?", physout="?")
+            worlds = walk.hook([world._replace(state=back)], "prerouting", door)
+            worlds = [w._replace(state=w.state._replace(oif=door)) for w in worlds]
+            self._answered(walk, walk.hook(walk.hook(worlds, "forward", door), "postrouting", door), answerer)
+        elif state.ct_dnat:
+            walk.end(world, "dropped", "the answer goes straight over the bridge and is not translated back",
+                     "lost answer", hook="postrouting")
+        else:
+            walk.end(world, "delivered", to=answerer)
+
+    def _route_answer(self, walk: Walk, world: World, answerer: Answerer) -> None:
+        state = world.state
+        for area, hop in self.fibs[state.family].lookup(state.dst, state.src, state.iif, state.mark):
+            here = world._replace(peers=world.peers & area)
+            if not here.peers:
+                continue
+            if hop.kind == "unknown":
+                walk.undecided(here, hop.why)
+            elif hop.kind in _LOCAL_KINDS:
+                self._answered(walk, walk.hook([here], "input", state.iif), answerer)
+            elif hop.kind != "unicast":
+                walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
+            elif self.admission.forwards(state.family, state.iif) is False:
+                walk.end(here, "no-route", f"forwarding is off for {state.iif}, so the answer is lost", "drop",
+                         hook="routing")
+            else:
+                for device in hop.devices or ("",):
+                    out = here._replace(state=state._replace(oif=device))
+                    worlds = walk.hook(walk.hook([out], "forward", device), "postrouting", device)
+                    self._answered(walk, worlds, answerer)
+
+    @staticmethod
+    def _reply(state: PacketState, iif: str) -> PacketState:
+        """The first answer as it sets out: addresses swapped as the answering side saw them."""
+        return state._replace(
+            src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src, dport=state.sport,
+            iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="", physout="",
+            ct_state=STATE_ESTABLISHED if state.ct_state == STATE_NEW else STATE_INVALID, ct_direction=1, notrack=False)
+
+    def _answered(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:
+        for world in worlds:
+            state = world.state
+            # only a translated connection whose answer is tracked is turned back into what the client sent to
+            if (state.ct_dnat or state.ct_snat) and state.ct_state != STATE_ESTABLISHED:
+                walk.end(world, "dropped", "the answer is not tracked, so it is not translated back", "lost answer",
+                         hook="postrouting")
+            else:
+                walk.end(world, "delivered", to=answerer)

@@ -1,0 +1,98 @@
+"""NAT: what a first packet looks like behind a NAT target, and how the answer is turned back.
+
+Sources: net/netfilter/nf_nat_core.c (nf_nat_setup_info: the status bits are set only where the tuple changes),
+net/netfilter/nf_nat_redirect.c, xt_NETMAP.c.
+"""
+
+from __future__ import annotations
+
+from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat
+from fwaudit.packet.address import format_address
+from fwaudit.path.state import PacketState
+
+_MAX_CHOICES = 64
+_LINK_SCOPES = ("link", "host")
+
+
+class NatUnknown(Exception):
+    """The target has more results than are worth walking, or needs a fact that is not there; the text says which."""
+
+
+def translate(state: PacketState, target: Dnat | Redirect | NetmapDnat | Snat, host: Host) -> list[PacketState]:
+    """Every state that the packet may be in behind ``target``. Raises NatUnknown."""
+    if isinstance(target, Snat):
+        return [_translate_source(state, target, host)]
+    if isinstance(target, Redirect):
+        address = _redirect_address(state, host)
+        ports = _ports(target.ports, state.dport, None)
+        return [_to(state, address, port) for port in ports]
+    if isinstance(target, NetmapDnat):
+        if state.dst is None:
+            raise NatUnknown("NETMAP of a destination that is not known")
+        keep = (1 << ((32 if target.family == 4 else 128) - target.prefix)) - 1
+        return [_to(state, target.low | state.dst & keep, state.dport)]
+    low, high = target.addresses if target.addresses is not None else (state.dst, state.dst)
+    if low is None or high is None:
+        raise NatUnknown("DNAT of a destination that is not known")
+    ports = _ports(target.ports, state.dport, target.port_base)
+    if (high - low + 1) * len(ports) > _MAX_CHOICES:
+        raise NatUnknown(f"DNAT to one of {(high - low + 1) * len(ports)} places")
+    return [_to(state, address, port) for address in range(low, high + 1) for port in ports]
+
+
+def _ports(ports: tuple[int, int] | None, now: int | None, base: int | None) -> list[int | None]:
+    if ports is None:
+        return [now]
+    low, high = ports
+    if base is not None and now is not None and low <= now - base + low <= high:
+        return [now - base + low]
+    if high - low >= _MAX_CHOICES:
+        raise NatUnknown(f"DNAT to one of {high - low + 1} ports")
+    return list(range(low, high + 1))
+
+
+def _to(state: PacketState, address: int, port: int | None) -> PacketState:
+    changed = (address, port) != (state.dst, state.dport)
+    return state._replace(dst=address, dport=port, ct_dnat=1 if changed else state.ct_dnat,
+                          reply_src=address, reply_sport=port)
+
+
+def _redirect_address(state: PacketState, host: Host) -> int:
+    """The first address of the incoming interface; loopback for packets of the host itself."""
+    if not state.iif:
+        return 127 << 24 | 1 if state.family == 4 else 1
+    interface = host.interfaces.get(state.iif)
+    addresses = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
+    addresses.sort(key=lambda a: a.scope in _LINK_SCOPES)
+    if not addresses:
+        raise NatUnknown(f"REDIRECT on {state.iif}, which has no address")
+    return addresses[0].value
+
+
+def _translate_source(state: PacketState, target: Snat, host: Host) -> PacketState:
+    """SNAT comes last on a packet's way, so its only effect here is on the answer."""
+    if target.addresses is not None:
+        return state._replace(ct_snat=1, reply_dst=target.addresses[0])
+    interface = host.interfaces.get(state.oif)
+    own = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
+    own.sort(key=lambda a: a.scope in _LINK_SCOPES)
+    return state._replace(ct_snat=1, reply_dst=own[0].value if own else None)
+
+
+def describe(target: Dnat | Redirect | NetmapDnat | Snat, before: PacketState, after: PacketState) -> str:
+    """``dnat 172.17.0.2:80``: what the target did to this packet."""
+    if isinstance(target, Snat):
+        if target.addresses is None:
+            return "masquerade"
+        return f"snat {format_address(before.family, target.addresses[0])}"
+    word = "redirect" if isinstance(target, Redirect) else "dnat"
+    return f"{word} {place(after.family, after.dst, after.dport)}"
+
+
+def place(family: int, address: int | None, port: int | None) -> str:
+    """``172.17.0.2:80`` or ``[2001:db8::2]:80``."""
+    text = "?" if address is None else format_address(family, address)
+    if family == 6:
+        text = f"[{text}]"
+    return text if port is None else f"{text}:{port}"

@@ -1,0 +1,49 @@
+"""The rules of one host, compiled on first use and shared by all walks."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Hook
+from fwaudit.netfilter.facts import Facts
+from fwaudit.netfilter.hooks import BaseChain, base_chains
+from fwaudit.path.chain import ChainEvaluator
+from fwaudit.path.compiled import CompiledChain, Compiler
+
+
+class Tables:
+    """Base chains by hook, compiled chains by table, and the evaluator that remembers their results."""
+
+    def __init__(self, host: Host, facts: Facts) -> None:
+        self.evaluator = ChainEvaluator()
+        self._host = host
+        self._facts = facts
+        self._hooks: dict[tuple[int, str, str], tuple[BaseChain, ...]] = {}
+        self._compilers: dict[tuple[int, int], Compiler] = {}
+        self._chains: dict[tuple[int, int, str], CompiledChain] = {}
+        self._numbers = count(1)  # one number for each chain of the host: memories are kept under it
+
+    def base_chains(self, family: int, hook: Hook, device: str) -> tuple[BaseChain, ...]:
+        """The base chains of a hook, in order; without those that cannot do anything."""
+        key = (family, hook, device)
+        found = self._hooks.get(key)
+        if found is None:
+            found = tuple(
+                base for base in base_chains(self._host.ruleset, family, hook, device)
+                if base.chain.rules or base.chain.policy == "drop"
+            )
+            self._hooks[key] = found
+        return found
+
+    def chain(self, base: BaseChain, family: int) -> CompiledChain:
+        """The compiled form of a base chain for one family."""
+        key = (id(base.table), family, base.chain.name)
+        found = self._chains.get(key)
+        if found is None:
+            table_key = (id(base.table), family)
+            compiler = self._compilers.get(table_key)
+            if compiler is None:
+                compiler = self._compilers[table_key] = Compiler(base.table, self._facts, family, self._numbers)
+            found = self._chains[key] = compiler.chain(base.chain.name)
+        return found

@@ -1,0 +1,237 @@
+"""The way of a first packet through a host, for all peers at once or for one, and of the answer back.
+
+A walk carries *worlds*: a packet's state and the peers for which it is in that state. Rules, NAT and routing split
+worlds; whatever ends one is noted with its peers as a result. A peer with one result is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
+from fwaudit.model.verdict import Answerer, Disposition, Step
+from fwaudit.netfilter.hooks import CONNTRACK, NAT_DESTINATION, NAT_SOURCE, BaseChain
+from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, STATE_UNTRACKED
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.path import nat
+from fwaudit.path.chain import Outcome, changed
+from fwaudit.path.point import Fork, Met, walk_chain
+from fwaudit.path.state import PacketState
+from fwaudit.path.tables import Tables
+
+
+class World(NamedTuple):
+    """A packet's state and the peers for which it is in that state. ``steps`` and ``doubts``: of a single packet."""
+
+    state: PacketState
+    peers: IntervalSet
+    steps: tuple[Step, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+class End(NamedTuple):
+    """Where worlds end: a disposition and who answers; ``reason`` says what an undecided one depends on."""
+
+    disposition: Disposition
+    to: Answerer | None = None
+    reason: str = ""
+
+
+class Walk:
+    """One question under way: its worlds go through hooks, its results are collected in ``ends``.
+
+    ``peer`` is the one source of a trace, None where all are asked at once.
+    """
+
+    def __init__(self, tables: Tables, host: Host, family: int, peer: int | None = None) -> None:
+        self.tables = tables
+        self.host = host
+        self.family = family
+        self.peer = peer
+        self.ends: dict[End, list[World]] = {}
+
+    # ---- results ----------------------------------------------------------------------------------------------------
+
+    def end(self, world: World, disposition: Disposition, text: str = "", does: str = "", *, hook: str = "",
+            to: Answerer | None = None, reason: str = "") -> None:
+        """Note that a world ends here; ``text`` is a step for what the kernel did without a rule."""
+        if not world.peers:
+            return
+        if text and self.peer is not None:
+            world = world._replace(steps=(*world.steps, kernel_step(self.family, hook, text, does)))
+        self.ends.setdefault(End(disposition, to, reason), []).append(world)
+
+    def undecided(self, world: World, reason: str) -> None:
+        """Note that nobody can say what becomes of a world."""
+        self.end(world, "undecided", reason=reason)
+
+    # ---- hooks ------------------------------------------------------------------------------------------------------
+
+    def hook(self, worlds: list[World], hook: Hook, device: str, *, looped: bool = False) -> list[World]:
+        """Run every base chain of a hook, in order; the worlds that are let through.
+
+        ``looped``: prerouting of a packet that this host sent to itself. It keeps the connection that it got on
+        output, and NAT of its destination is settled (nf_conntrack_in, nf_nat_initialized).
+        """
+        chains = self.tables.base_chains(self.family, hook, device)
+        tracked = looped or hook not in ("prerouting", "output")
+        turned = looped
+        done: dict[PacketState, bool] = {}
+        for base in chains:
+            if looped and base.chain.kind == "nat":
+                continue
+            if not tracked and base.place[0] >= CONNTRACK:
+                worlds, tracked = [self._track(world) for world in worlds], True
+            if not turned and base.place[0] >= _nat_place(hook):
+                worlds, turned = [_turn_back(world, hook) for world in worlds], True
+            worlds = self._run(base, worlds, hook, done)
+        if not tracked:
+            worlds = [self._track(world) for world in worlds]
+        if not turned:
+            worlds = [_turn_back(world, hook) for world in worlds]
+        return _merge(worlds)
+
+    def _track(self, world: World) -> World:
+        """Connection tracking: from here on the packet has a state and remembers where it was sent."""
+        state = world.state
+        if state.ct_direction:
+            known = state.ct_state == STATE_ESTABLISHED
+            now = STATE_UNTRACKED if state.notrack else STATE_ESTABLISHED if known else STATE_INVALID
+            return world._replace(state=state._replace(ct_state=now))
+        if state.notrack:
+            return world._replace(state=state._replace(ct_state=STATE_UNTRACKED))
+        return world._replace(state=state._replace(
+            ct_state=STATE_NEW, orig_src=state.src, orig_dst=state.dst, orig_sport=state.sport,
+            orig_dport=state.dport, reply_src=state.dst, reply_dst=state.src, reply_sport=state.dport,
+            reply_dport=state.sport))
+
+    def _run(self, base: BaseChain, worlds: list[World], hook: Hook, done: dict[PacketState, bool]) -> list[World]:
+        out: list[World] = []
+        for world in worlds:
+            if base.chain.kind == "nat" and (world.state.ct_state != STATE_NEW or world.state in done):
+                out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
+                continue
+            for outcome, passed in self._outcomes(base, world, hook):
+                out += self._apply(base, outcome, passed, hook, done)
+        return out if self.peer is not None else _merge(out)
+
+    def _outcomes(self, base: BaseChain, world: World, hook: Hook) -> Iterable[tuple[Outcome, World]]:
+        chain = self.tables.chain(base, self.family)
+        if self.peer is not None:
+            ways = walk_chain(chain, world.state, self.peer, Fork())
+            single = len(ways) == 1
+            for outcome, fork in ways.items():
+                steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)
+                doubts = world.doubts if single else (*world.doubts, *fork.doubts)
+                yield outcome, world._replace(steps=world.steps + steps, doubts=doubts)
+            return
+        areas: dict[Outcome, IntervalSet] = {}
+        for value, area in self.tables.evaluator.evaluate(chain, world.state).by_value().items():
+            here = area & world.peers
+            if here:
+                for outcome in self.tables.evaluator.outcomes(value):
+                    areas[outcome] = areas[outcome] | here if outcome in areas else here
+        for outcome, area in areas.items():
+            yield outcome, world._replace(peers=area)
+
+    def _apply(self, base: BaseChain, outcome: Outcome, world: World, hook: Hook,
+               done: dict[PacketState, bool]) -> list[World]:
+        verdict, detail = outcome.verdict, outcome.detail
+        world = world._replace(state=changed(world.state, outcome.change))
+        if verdict == "fall":
+            if base.chain.policy == "accept":
+                return [world]
+            step = Step(hook, base.table.family, base.table.backend, base.table.name, base.chain.name, 0,
+                        f"chain policy {base.chain.policy}", "drop")
+            self.end(world._replace(steps=(*world.steps, step)), "dropped")
+        elif verdict == "accept":
+            return [world]
+        elif verdict == "drop":
+            self.end(world, "dropped")
+        elif verdict == "reject":
+            self.end(world, "rejected")
+        elif verdict == "nat":
+            return self._translate(world, detail, done)
+        else:
+            self.undecided(world, str(detail))
+        return []
+
+    def _translate(self, world: World, target: object, done: dict[PacketState, bool]) -> list[World]:
+        assert isinstance(target, Dnat | Redirect | NetmapDnat | Snat)
+        try:
+            states = nat.translate(world.state, target, self.host)
+        except nat.NatUnknown as unknown:
+            self.undecided(world, str(unknown))
+            return []
+        out = []
+        for state in states:
+            done[state] = True
+            steps = world.steps
+            if steps:
+                steps = (*steps[:-1], _with_effect(steps[-1], nat.describe(target, world.state, state)))
+            out.append(World(state, world.peers, steps, world.doubts))
+        return out
+
+    def _step(self, base: BaseChain, hook: str, met: Met, state: PacketState) -> Step:
+        rule = met.rule
+        does = _does(rule.target)
+        if met.doubt:
+            does += " (if it matches)"
+        if state.ct_direction:
+            does += " the answer"
+        return Step(hook, base.table.family, base.table.backend, base.table.name, met.chain, rule.number, rule.text,
+                    does, rule.counters)
+
+
+def kernel_step(family: int, hook: str, text: str, does: str) -> Step:
+    """A step for what the kernel does by itself (routing, its sanity checks)."""
+    return Step(hook, "ip" if family == 4 else "ip6", "kernel", "", "", 0, text, does)
+
+
+def _with_effect(step: Step, does: str) -> Step:
+    return Step(step.hook, step.family, step.backend, step.table, step.chain, step.rule, step.text, does,
+                step.counters)
+
+
+def _does(target: object) -> str:
+    """``accept``, ``drop``, ``jump DOCKER``, …: a target in one word or two."""
+    name = target.__class__.__name__.lower()
+    if name in ("jump", "goto"):
+        return f"{name} {target.chain}"  # type: ignore[attr-defined]
+    words = {"inline": "jump", "setmark": "mark", "copymark": "mark", "snat": "snat", "netmapdnat": "netmap",
+             "undecidable": "undecided", "dnat": "dnat", "notrack": "notrack"}
+    return words.get(name, name)
+
+
+def _nat_place(hook: Hook) -> int:
+    return NAT_DESTINATION if hook in ("prerouting", "output") else NAT_SOURCE
+
+
+def _turn_back(world: World, hook: Hook) -> World:
+    """Undo NAT on an answer: the destination before routing, the source behind it (nf_nat_packet)."""
+    state = world.state
+    if not state.ct_direction or state.ct_state != STATE_ESTABLISHED:
+        return world
+    if hook in ("prerouting", "output"):
+        if state.ct_snat:
+            return world._replace(state=state._replace(dst=state.orig_src, dport=state.orig_sport))
+    elif hook in ("postrouting", "input") and state.ct_dnat:
+        return world._replace(state=state._replace(src=state.orig_dst, sport=state.orig_dport))
+    return world
+
+
+def _merge(worlds: list[World]) -> list[World]:
+    """Worlds in the same state become one."""
+    if len(worlds) < 2:
+        return worlds
+    by_state: dict[PacketState, World] = {}
+    for world in worlds:
+        known = by_state.get(world.state)
+        if known is None:
+            by_state[world.state] = world
+        else:
+            fewer = known if len(known.doubts) <= len(world.doubts) else world
+            by_state[world.state] = fewer._replace(peers=known.peers | world.peers)
+    return list(by_state.values())
