@@ -23,6 +23,7 @@ class Engine:
         self.tables = Tables(host, facts_of(host))
         self.fibs = {family: Fib(host, family) for family in (4, 6)}
         self.services = Services(host)
+        self._blind = {family: _unread_rules(host, family) for family in (4, 6)}
         self._journey = Journey(host, self.tables, self.fibs, Admission(host, self.fibs), self.services)
 
     @property
@@ -97,4 +98,13 @@ class Engine:
             self._journey.depart(walk, state._replace(iif=""), peers)
         else:
             self._journey.arrive(walk, state, peers)
+        if not query.hook:
+            for reason in self._blind[query.family]:
+                walk.undecided(World(state, peers), reason)
         return walk
+
+
+def _unread_rules(host: Host, family: int) -> list[str]:
+    """Why there may be rules for a family that nobody has read. An ipset that was not read shows in its rules."""
+    return [f"rules that were not read ({name}: {why})" for name, why in host.ruleset.unread
+            if name.startswith(("iptables/", "nft/")) and not name.endswith(".v6" if family == 4 else ".v4")]

@@ -60,8 +60,8 @@ class Journey:
             if why:
                 walk.undecided(world._replace(peers=world.peers & refused), why)
             else:
-                walk.end(world._replace(peers=world.peers & refused), "dropped", "the source is not possible on this interface "
-                         "(martian, or rp_filter)", "drop", hook="routing")
+                walk.end(world._replace(peers=world.peers & refused), "dropped",
+                         f"no such source comes in by {iif} (martian, or rp_filter)", "drop", hook="routing")
             world = world._replace(peers=world.peers - refused)
         if not world.peers:
             return
@@ -135,7 +135,10 @@ class Journey:
         return hops[0][1].kind if hops else "none"
 
     def _across_bridge(self, walk: Walk, world: World) -> None:
-        """Between two ports of one bridge: IP hooks are met only with br_netfilter (net/bridge/br_netfilter_hooks.c)."""
+        """Between two ports of one bridge: IP hooks are met only with br_netfilter.
+
+        Source: net/bridge/br_netfilter_hooks.c.
+        """
         state = world.state
         ports = [i for i in self.host.interfaces.values() if i.master == state.iif]
         if ports and all(port.isolated for port in ports):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fwaudit.model.host import Host, PolicyRule, Route
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.fields import max_address
-from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
+from fwaudit.packet.intervals import EMPTY, IntervalSet
 
 _LOOPBACK4 = IntervalSet((127 << 24, 128 << 24))
 _LOOPBACK6 = IntervalSet((1, 2))
@@ -226,6 +226,8 @@ class Admission:
             refused = refused | _LOOPBACK4
         out: list[tuple[IntervalSet, str]] = []
         mode = self.rp_filter(iif)
+        if mode is None:
+            return [(refused, ""), (self._fibs[4].universe - refused, "the source checks of this host (sysctl not read)")]
         accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
         fib = self._fibs[4]
         if mode == 0 and not fib.custom:
@@ -245,9 +247,10 @@ class Admission:
                 refused = refused | area
         return [(refused, ""), *((area - refused, why) for area, why in out)]
 
-    def rp_filter(self, iif: str) -> int:
-        """The larger of all and the interface's (Documentation/networking/ip-sysctl.rst)."""
-        return max(self._host.setting(f"net.ipv4.conf.{name}.rp_filter") or 0 for name in ("all", iif))
+    def rp_filter(self, iif: str) -> int | None:
+        """The larger of all and the interface's (Documentation/networking/ip-sysctl.rst); None where not read."""
+        values = [self._host.setting(f"net.ipv4.conf.{name}.rp_filter") for name in ("all", iif)]
+        return max((value for value in values if value is not None), default=None)
 
     def flag(self, pattern: str, iif: str) -> bool:
         """A switch that holds when set for all or for the interface (IN_DEV_ORCONF)."""
@@ -285,4 +288,4 @@ class Admission:
 def _local_addresses(host: Host, family: int) -> IntervalSet:
     """Every address of the host's interfaces (what inet_lookup_ifaddr_rcu finds)."""
     return IntervalSet.of(*(address.value for interface in host.interfaces.values()
-                            for address in interface.addresses if address.family == family)) if host.interfaces else ALL - ALL
+                            for address in interface.addresses if address.family == family))
