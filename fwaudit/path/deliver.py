@@ -107,7 +107,7 @@ class Services:
                 return container
         for container in self._host_network:
             if container.listeners and any(
-                (l.proto, l.port) == (socket.proto, socket.port) for l in container.listeners
+                (each.proto, each.port) == (socket.proto, socket.port) for each in container.listeners
             ):
                 return container
         return None

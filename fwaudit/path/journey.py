@@ -1,4 +1,4 @@
-"""The stages of a packet's way: in from a wire, across a bridge, out of this host, to whoever answers, and back."""
+"""The stages of a packet's way: in from a wire, across a bridge, out of this host, and to whoever answers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import Literal
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Answerer
 from fwaudit.packet.address import format_address
-from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
-from fwaudit.path.route import Admission, Fib, Hop
+from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop
 from fwaudit.path.state import PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import Walk, World
-
-_SYN_ACK = 18
-_LOCAL_KINDS = ("local", "broadcast", "multicast", "anycast")
 
 
 class Journey:
@@ -29,7 +26,7 @@ class Journey:
         self.fibs = fibs
         self.admission = admission
         self.services = services
-        self._bridges = {name for name, interface in host.interfaces.items() if interface.kind == "bridge"}
+        self._back = WayBack(host, fibs, admission)
         self._proxied: dict[tuple[int, int, int, int], Walk] = {}
 
     # ---- in from a wire ---------------------------------------------------------------------------------------------
@@ -73,7 +70,7 @@ class Journey:
             here = world._replace(peers=world.peers & area)
             if not here.peers:
                 continue
-            if hop.kind in _LOCAL_KINDS:
+            if hop.kind in LOCAL_KINDS:
                 for inside in walk.hook([here], "input", iif):
                     self.deliver(walk, inside)
             else:
@@ -119,7 +116,7 @@ class Journey:
 
     def _on_link(self, state: PacketState) -> bool:
         """True where the sender, a neighbour on a bridge of this host, sends straight to another port of it."""
-        if state.iif not in self._bridges or state.dst is None:
+        if state.iif not in self._back.bridges or state.dst is None:
             return False
         for address in self.host.interfaces[state.iif].addresses:
             if address.family == state.family:
@@ -127,7 +124,7 @@ class Journey:
                 if address.value == state.dst:
                     return False
                 if address.value >> (width - address.prefix) == state.dst >> (width - address.prefix):
-                    return self._kind_of(state) not in _LOCAL_KINDS
+                    return self._kind_of(state) not in LOCAL_KINDS
         return False
 
     def _kind_of(self, state: PacketState) -> str:
@@ -144,7 +141,7 @@ class Journey:
         if ports and all(port.isolated for port in ports):
             walk.end(world, "dropped", f"the ports of {state.iif} are isolated from each other", "drop", hook="forward")
             return
-        if not self._bridge_calls_netfilter(state.family):
+        if not self._back.bridge_calls_netfilter(state.family):
             self._reach_container(walk, world, answer=False)
             return
         crossing = world._replace(state=state._replace(bridged=1, physin="?", physout="?"))
@@ -158,10 +155,6 @@ class Journey:
             for leaving in walk.hook(passed, "postrouting", state.iif):
                 self._reach_container(walk, leaving, answer=True)
 
-    def _bridge_calls_netfilter(self, family: int) -> bool:
-        key = "net.bridge.bridge-nf-call-iptables" if family == 4 else "net.bridge.bridge-nf-call-ip6tables"
-        return bool(self.host.setting(key))
-
     # ---- out of this host -------------------------------------------------------------------------------------------
 
     def depart(self, walk: Walk, state: PacketState, peers: IntervalSet) -> None:
@@ -174,7 +167,7 @@ class Journey:
             if hop.kind == "unknown":
                 walk.undecided(world, hop.why)
                 continue
-            if hop.kind not in ("unicast", *_LOCAL_KINDS):
+            if hop.kind not in ("unicast", *LOCAL_KINDS):
                 walk.end(world, "no-route", f"no route to {format_address(state.family, state.dst)}", "no route",
                          hook="routing")
                 continue
@@ -209,7 +202,7 @@ class Journey:
                 continue
             if hop.kind == "unknown":
                 walk.undecided(here, hop.why)
-            elif hop.kind in _LOCAL_KINDS:
+            elif hop.kind in LOCAL_KINDS:
                 here = here._replace(state=state._replace(oif="lo"))
                 self._loop_back(walk, walk.hook([here], "postrouting", "lo"))
             elif hop.kind != "unicast":
@@ -257,7 +250,7 @@ class Journey:
         container = self.services.owner_container(socket)
         answerer = Answerer("container" if container else "host-socket", container.name if container else socket.owner,
                             state.family, state.dst, port)
-        self._answer_from_host(walk, world, answerer)
+        self._back.from_host(walk, world, answerer)
 
     def _through_proxy(self, walk: Walk, world: World) -> None:
         """docker-proxy takes the connection and makes one of its own to the container."""
@@ -267,7 +260,7 @@ class Journey:
         target = proxy_target(socket) or self.services.proxied(socket)
         if target is None:
             answerer = Answerer("container", "", state.family, state.dst or 0, state.dport or 0, "docker-proxy")
-            self._answer_from_host(walk, world, answerer)
+            self._back.from_host(walk, world, answerer)
             return
         family, address, port = target
         inner = self._proxied.get((family, address, state.proto, port))
@@ -285,7 +278,7 @@ class Journey:
                 place = self.services.container_at(family, address)
                 name = place.container.name if place else ""
                 answerer = Answerer("container", name, family, address, port, "docker-proxy")
-                self._answer_from_host(walk, world, answerer)
+                self._back.from_host(walk, world, answerer)
 
     def _reach_next(self, walk: Walk, world: World) -> None:
         """The packet leaves by ``oif``: a container of this host, or another machine."""
@@ -312,7 +305,7 @@ class Journey:
             ours = state.ct_dnat or self._is_engine_bridge(state.oif)
             kind: Literal["container", "elsewhere"] = "container" if ours else "elsewhere"
             answerer = Answerer(kind, "", state.family, state.dst, port)
-            self._answer_from_beyond(walk, world, answerer, (state.oif,))
+            self._back.from_beyond(walk, world, answerer, (state.oif,))
             return
         if not listens(place.container, state.proto, state.family, state.dst, port):
             walk.end(world, "not-listening", f"nobody listens in {place.container.name}", "no answer",
@@ -320,121 +313,9 @@ class Journey:
             return
         answerer = Answerer("container", place.container.name, state.family, state.dst, port)
         if answer:
-            self._answer_from_beyond(walk, world, answerer, (state.oif,))
+            self._back.from_beyond(walk, world, answerer, (state.oif,))
         else:
             walk.end(world, "delivered", to=answerer)
 
     def _is_engine_bridge(self, name: str) -> bool:
         return any(network.interface == name and network.driver == "bridge" for network in self.host.engine.networks)
-
-    # ---- the way back -----------------------------------------------------------------------------------------------
-
-    def _answer_from_host(self, walk: Walk, world: World, answerer: Answerer) -> None:
-        """The answer of a socket of this host: output, postrouting, and for a packet from lo back in."""
-        if world.state.proto != TCP:
-            walk.end(world, "delivered", to=answerer)
-            return
-        back = self._reply(world.state, "")
-        for area, hop in self.fibs[back.family].lookup(back.dst, back.src, mark=0):
-            here = world._replace(state=back, peers=world.peers & area)
-            if not here.peers:
-                continue
-            if hop.kind == "unknown":
-                walk.undecided(here, hop.why)
-            elif hop.kind == "local":
-                leaving = here._replace(state=back._replace(oif="lo", locally_made=1))
-                worlds = walk.hook(walk.hook([leaving], "output", "lo"), "postrouting", "lo")
-                looped = [w._replace(state=w.state._replace(iif="lo", oif="", locally_made=0)) for w in worlds]
-                worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
-                self._answered(walk, worlds, answerer)
-            elif hop.kind != "unicast":
-                walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
-            else:
-                for device in hop.devices or ("",):
-                    leaving = here._replace(state=back._replace(oif=device, locally_made=1))
-                    worlds = walk.hook(walk.hook([leaving], "output", device), "postrouting", device)
-                    self._answered(walk, worlds, answerer)
-
-    def _answer_from_beyond(self, walk: Walk, world: World, answerer: Answerer, doors: tuple[str, ...]) -> None:
-        """The answer of a container (or another machine) comes back in by the interface that the packet left by."""
-        state = world.state
-        if state.proto != TCP:
-            walk.end(world, "delivered", to=answerer)
-            return
-        for door in doors:
-            back = self._reply(state, door)
-            direct = self._straight_back(world, door)
-            if direct:
-                self._answer_on_link(walk, world._replace(peers=direct), answerer, door)
-            rest = world._replace(state=back, peers=world.peers - direct)
-            if not rest.peers:
-                continue
-            for here in walk.hook([rest], "prerouting", door):
-                self._route_answer(walk, here, answerer)
-
-    def _straight_back(self, world: World, door: str) -> IntervalSet:
-        """Peers that the answering container has on its own link, so that the answer does not come to this host."""
-        state = world.state
-        if state.ct_snat or not state.iif or state.iif != door or door not in self._bridges:
-            return EMPTY
-        out = EMPTY
-        width = 32 if state.family == 4 else 128
-        for address in self.host.interfaces[door].addresses:
-            if address.family == state.family:
-                low = address.value >> (width - address.prefix) << (width - address.prefix)
-                out = out | IntervalSet((low, low + (1 << (width - address.prefix))))
-                out = out - IntervalSet.of(address.value)
-        return out & world.peers
-
-    def _answer_on_link(self, walk: Walk, world: World, answerer: Answerer, door: str) -> None:
-        """Straight over the bridge; a translated connection needs br_netfilter to be turned back there."""
-        state = world.state
-        if self._bridge_calls_netfilter(state.family):
-            back = self._reply(state, door)._replace(bridged=1, physin="?", physout="?")
-            worlds = walk.hook([world._replace(state=back)], "prerouting", door)
-            worlds = [w._replace(state=w.state._replace(oif=door)) for w in worlds]
-            self._answered(walk, walk.hook(walk.hook(worlds, "forward", door), "postrouting", door), answerer)
-        elif state.ct_dnat:
-            walk.end(world, "dropped", "the answer goes straight over the bridge and is not translated back",
-                     "lost answer", hook="postrouting")
-        else:
-            walk.end(world, "delivered", to=answerer)
-
-    def _route_answer(self, walk: Walk, world: World, answerer: Answerer) -> None:
-        state = world.state
-        for area, hop in self.fibs[state.family].lookup(state.dst, state.src, state.iif, state.mark):
-            here = world._replace(peers=world.peers & area)
-            if not here.peers:
-                continue
-            if hop.kind == "unknown":
-                walk.undecided(here, hop.why)
-            elif hop.kind in _LOCAL_KINDS:
-                self._answered(walk, walk.hook([here], "input", state.iif), answerer)
-            elif hop.kind != "unicast":
-                walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
-            elif self.admission.forwards(state.family, state.iif) is False:
-                walk.end(here, "no-route", f"forwarding is off for {state.iif}, so the answer is lost", "drop",
-                         hook="routing")
-            else:
-                for device in hop.devices or ("",):
-                    out = here._replace(state=state._replace(oif=device))
-                    worlds = walk.hook(walk.hook([out], "forward", device), "postrouting", device)
-                    self._answered(walk, worlds, answerer)
-
-    @staticmethod
-    def _reply(state: PacketState, iif: str) -> PacketState:
-        """The first answer as it sets out: addresses swapped as the answering side saw them."""
-        return state._replace(
-            src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src, dport=state.sport,
-            iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="", physout="",
-            ct_state=STATE_ESTABLISHED if state.ct_state == STATE_NEW else STATE_INVALID, ct_direction=1, notrack=False)
-
-    def _answered(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:
-        for world in worlds:
-            state = world.state
-            # only a translated connection whose answer is tracked is turned back into what the client sent to
-            if (state.ct_dnat or state.ct_snat) and state.ct_state != STATE_ESTABLISHED:
-                walk.end(world, "dropped", "the answer is not tracked, so it is not translated back", "lost answer",
-                         hook="postrouting")
-            else:
-                walk.end(world, "delivered", to=answerer)

@@ -34,6 +34,7 @@ class Hop:
 
 
 NO_ROUTE = Hop("none")
+LOCAL_KINDS = ("local", "broadcast", "multicast", "anycast")
 _DEFAULT_RULES = {
     4: (("local", 0), ("main", 32766), ("default", 32767)),
     6: (("local", 0), ("main", 32766)),
@@ -227,7 +228,8 @@ class Admission:
         out: list[tuple[IntervalSet, str]] = []
         mode = self.rp_filter(iif)
         if mode is None:
-            return [(refused, ""), (self._fibs[4].universe - refused, "the source checks of this host (sysctl not read)")]
+            rest = self._fibs[4].universe - refused
+            return [(refused, ""), (rest, "the source checks of this host (sysctl not read)")]
         accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
         fib = self._fibs[4]
         if mode == 0 and not fib.custom:
