@@ -1,0 +1,324 @@
+"""The output of iptables-save (either backend, with or without counters) and of ``iptables -S`` → tables.
+
+The text is read to its end or not at all: a line that does not read is a ParseError that names it, never a rule less.
+What the format is: iptables/iptables-save.c and iptables/nft.c of iptables 1.8, and what these print (tests/tables).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from fwaudit.errors import ParseError
+from fwaudit.model.condition import Condition, In, Unknown
+from fwaudit.model.ruleset import (
+    Backend,
+    Chain,
+    Goto,
+    Jump,
+    NetmapDnat,
+    Rule,
+    Table,
+    Undecidable,
+)
+from fwaudit.netfilter.hooks import BUILTIN_CHAINS
+from fwaudit.netfilter.matches._option import negate
+from fwaudit.netfilter.matches.basic import OtherFamily, addresses
+from fwaudit.netfilter.rule_text import OpenQuote, RuleError, RuleReader
+from fwaudit.netfilter.targets.nat import netmap_of_source
+from fwaudit.packet.intervals import IntervalSet
+
+_RULE = re.compile(
+    r"(?:\[([0-9]+):([0-9]+)\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)
+_NETWORK = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})/([0-9]{1,2})$")
+_CHAIN = re.compile(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?$")
+_POLICY = re.compile(r"-P (\S+) (\S+)(?: -c [0-9]+ [0-9]+)?$")
+_NEW = re.compile(r"-N (\S+)$")
+_INCOMPATIBLE = re.compile(r"# Table `(.+)' is incompatible")
+_COMMAND_TABLE = re.compile(r"#.*\s(?:-t|--table)[ =](\w+)")
+_MAX_LENGTH = 1 << 20
+
+_RUN_SAVE = "Give the output of iptables-save -c (or ip6tables-save -c): it alone is complete and exact."
+_BY_CHAINS = {
+    frozenset({"INPUT", "FORWARD", "OUTPUT"}): "filter",
+    frozenset({"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"}): "nat",
+    frozenset({"PREROUTING", "OUTPUT", "POSTROUTING"}): "nat",
+    frozenset({"PREROUTING", "OUTPUT"}): "raw",
+    frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}): "mangle",
+}
+"""Which table ``iptables -S`` printed, by its built-in chains (table security has those of filter)."""
+
+
+class Parsed(NamedTuple):
+    """The tables in their order; ``notes`` are the remarks of the tool, and doubts of ours, in plain words.
+
+    ``incompatible`` names tables of which the tool says that it cannot show them (``Table `x' is incompatible, use
+    'nft' tool``): what they do has to come from nft, and where it does not, it is not known.
+    """
+
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    incompatible: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A table that is being read. ``name`` is empty in ``iptables -S`` output until its chains tell."""
+
+    name: str
+    line: int
+    policies: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
+    listed: bool = False
+
+
+def parse(text: str, *, family: int, backend: Backend, source: str) -> Parsed:
+    """The tables that a dump holds. ``family`` 4 or 6 says which tool printed it. Raises ParseError."""
+    return _Parser(family, backend, source).parse(text)
+
+
+class _Parser:
+    def __init__(self, family: int, backend: Backend, source: str) -> None:
+        self.family, self.backend, self.source = family, backend, source
+        self.reader = RuleReader(family)
+        self.tables: dict[str, Table] = {}
+        self.notes: list[str] = []
+        self.incompatible: list[str] = []
+        self.open: _Open | None = None
+        self.listed_table = ""
+        self.addresses: dict[tuple[str, bool, str], Condition] = {}
+
+    def error(self, line: int, message: str, hint: str = "") -> ParseError:
+        return ParseError(self.source, line, message, hint)
+
+    def parse(self, text: str) -> Parsed:
+        self.refuse_other_formats(text)
+        lines = enumerate(text.split("\n"), 1)
+        for number, raw in lines:
+            line = raw.strip(" \t\r")
+            if line[:2] == "-A" or line[:1] == "[":
+                try:
+                    self.rule(number, line, raw, lines)
+                except OtherFamily as error:
+                    raise self.error(number, str(error), "Is it the output of the other one of iptables-save and "
+                                                         "ip6tables-save?") from None
+                except RuleError as error:
+                    raise self.error(number, f"{error}: {_short(line)}", error.hint) from None
+            elif line[:1] == "#":
+                self.comment(line)
+            elif line:
+                self.word(number, line)
+        if self.open is not None:
+            if not self.open.listed:
+                raise self.error(self.open.line, f"truncated: table {self.open.name} has no COMMIT",
+                                 "The rest of the dump is missing. " + _RUN_SAVE)
+            self.finish()
+        return Parsed(tuple(self.tables.values()), tuple(self.notes), tuple(self.incompatible))
+
+    def refuse_other_formats(self, text: str) -> None:
+        """Raise the error that helps most where the text is no dump at all, or one that was cut."""
+        if "\0" in text:
+            raise self.error(text.count("\n", 0, text.index("\0")) + 1, "binary data", _RUN_SAVE)
+        start = text.lstrip()[:400]
+        if re.match(r"Chain \S+ \((?:policy|\d+ references)", start):
+            raise self.error(1, "this is the listing of iptables -L, which leaves out interfaces and more", _RUN_SAVE)
+        if start.startswith(("table ", "{")):
+            raise self.error(1, "this is nftables' own format", "Give it as nft/ruleset.json (nft -j list ruleset).")
+
+    def comment(self, line: str) -> None:
+        """Remarks of iptables-nft-save are comments, and what they say must not be lost."""
+        found = _INCOMPATIBLE.match(line)
+        if found:
+            self.incompatible.append(found[1])
+        if found or line.startswith(("# Table `", "# Warning")):
+            self.notes.append(line.lstrip("# "))
+        command = _COMMAND_TABLE.match(line)
+        if command and (self.open is None or self.open.listed):
+            if self.open is not None:
+                self.finish()
+            self.listed_table = command[1]
+
+    def word(self, number: int, line: str) -> None:
+        """A line that is neither a rule nor a comment."""
+        if line[0] == "*":
+            if self.open is not None:
+                raise self.error(number, f"truncated: table {self.open.name or '?'} has no COMMIT before {line}",
+                                 "A part of the dump is missing. " + _RUN_SAVE)
+            name = line[1:]
+            if name not in BUILTIN_CHAINS:
+                raise self.error(number, f"no table of iptables: {_short(line)}", _RUN_SAVE)
+            self.begin(_Open(name, number))
+        elif line[0] == ":":
+            found = _CHAIN.match(line)
+            if found is None or self.open is None:
+                raise self.error(number, f"not a chain of a table: {_short(line)}", _RUN_SAVE)
+            self.declare(number, found[1], found[2])
+        elif line == "COMMIT":
+            if self.open is None or self.open.listed:
+                raise self.error(number, "COMMIT without a table", "The begin of the dump is missing. " + _RUN_SAVE)
+            self.finish()
+        elif line[:3] in ("-P ", "-N ") and (self.open is None or self.open.listed):
+            self.listed_chain(number, line)
+        else:
+            raise self.error(number, f"not a line of iptables-save: {_short(line)}", _RUN_SAVE)
+
+    def listed_chain(self, number: int, line: str) -> None:
+        """A chain in the way that ``iptables -S`` prints it."""
+        found = _POLICY.match(line) or _NEW.match(line)
+        if found is None:
+            raise self.error(number, f"not a line of iptables -S: {_short(line)}", _RUN_SAVE)
+        if self.open is None:
+            self.begin(_Open(self.listed_table, number, listed=True))
+            self.notes.append("read from iptables -S, which has no end mark: whether it is complete cannot be seen")
+        self.declare(number, found[1], found[2] if line[1] == "P" else "-")
+
+    def begin(self, table: _Open) -> None:
+        if table.name in self.tables:
+            raise self.error(table.line, f"table {table.name} for the second time",
+                             "Are these two dumps in one file? IPv4 and IPv6, nft and legacy are files of their own.")
+        self.open = table
+        self.reader.begin_table(table.policies)
+
+    def declare(self, number: int, name: str, policy: str) -> None:
+        table = self.open
+        assert table is not None
+        if name in table.policies:
+            raise self.error(number, f"chain {name} for the second time in table {table.name or '?'}", _RUN_SAVE)
+        if policy not in ("-", "ACCEPT", "DROP"):
+            raise self.error(number, f"chain {name} has no policy that is known: {_short(policy)}", _RUN_SAVE)
+        table.policies[name] = policy
+        table.rules[name] = []
+
+    def rule(self, number: int, line: str, raw: str, lines: Iterator[tuple[int, str]]) -> None:
+        """One rule; more lines of ``lines`` are taken where a quoted word holds line breaks, as a comment may."""
+        while True:
+            found = _RULE.match(line)
+            if found is None:
+                raise RuleError("not a rule", _RUN_SAVE)
+            packets, sizes, name, not_src, src, not_dst, dst, rest = found.groups()
+            rules = self.open.rules.get(name) if self.open is not None else None
+            if rules is None:
+                raise RuleError(f"a rule of chain {name}, which is not declared",
+                                "The head of the table is missing. " + _RUN_SAVE)
+            try:
+                said = self.reader.read(rest or "")
+                break
+            except OpenQuote:
+                following = next(lines, None)
+                if following is None or len(line) > _MAX_LENGTH:
+                    raise
+                raw = raw.lstrip(" \t") + "\n" + following[1]
+                line = raw.rstrip(" \t\r")
+        conditions = said.conditions
+        if dst is not None:
+            conditions = (self.address("-d", not_dst, dst), *conditions)
+        if src is not None:
+            conditions = (self.address("-s", not_src, src), *conditions)
+        counters, shown = said.counters, line
+        if packets is not None:
+            counters = int(packets), int(sizes)
+            shown = line[found.end(2) + 2:]
+        rules.append(Rule(conditions, said.target, shown, len(rules) + 1, counters, said.comment))
+
+    def address(self, option: str, negated: str | None, text: str) -> Condition:
+        """``[!] -s text`` or ``-d``."""
+        usual = _NETWORK.match(text) if self.family == 4 else None
+        if usual is not None:  # the way that nearly all of them are printed; all else goes the long way
+            a, b, c, d, length = map(int, usual.groups())
+            if a < 256 and b < 256 and c < 256 and d < 256 and length <= 32:
+                low = (a << 24 | b << 16 | c << 8 | d) >> 32 - length << 32 - length
+                values = IntervalSet((low, low + (1 << 32 - length)))
+                return In("src" if option == "-s" else "dst", ~values if negated else values)
+        key = option, negated is not None, text
+        condition = self.addresses.get(key)
+        if condition is None:
+            try:
+                condition = addresses("src" if option == "-s" else "dst")((text,), self.family)
+            except ValueError as error:
+                condition = Unknown(f"{option} {text}", f"does not read: {error}")
+            condition = self.addresses[key] = negate(condition) if negated else condition
+        return condition
+
+    def finish(self) -> None:
+        """Close the open table: give its built-in chains their hooks, and look at its jumps."""
+        table = self.open
+        assert table is not None
+        self.open = None
+        with_policy = frozenset(name for name, policy in table.policies.items() if policy != "-")
+        name = table.name or _BY_CHAINS.get(with_policy, "")
+        if name not in BUILTIN_CHAINS or name in self.tables:
+            raise self.error(table.line, f"which table is this? {name or ' '.join(sorted(with_policy))}", _RUN_SAVE)
+        builtin = BUILTIN_CHAINS[name]
+        chains: dict[str, Chain] = {}
+        for chain, policy in table.policies.items():
+            if policy == "-":
+                chains[chain] = Chain(chain, tuple(table.rules[chain]))
+                continue
+            if chain not in builtin:
+                raise self.error(table.line, f"chain {chain} of table {name} has a policy but no hook", _RUN_SAVE)
+            hook, priority = builtin[chain]
+            chains[chain] = Chain(chain, tuple(table.rules[chain]), hook, priority,
+                                 "nat" if name == "nat" else "route" if (name, chain) == ("mangle", "OUTPUT")
+                                 else "filter", "drop" if policy == "DROP" else "accept")
+        callers = _callers(chains)
+        if isinstance(callers, str):
+            raise self.error(table.line, f"chains of table {name} jump in a circle at {callers}",
+                             "The kernel refuses that, so the dump was edited.")
+        if name == "nat":
+            _place_netmaps(chains, callers)
+        self.tables[name] = Table(self.backend, "ip" if self.family == 4 else "ip6", name, chains)
+
+
+def _jumps(chain: Chain) -> list[str]:
+    return list({rule.target.chain: None for rule in chain.rules if isinstance(rule.target, (Jump, Goto))})
+
+
+def _callers(chains: dict[str, Chain]) -> dict[str, set[str]] | str:
+    """The base chains that each chain is reached from, or the name of one that reaches itself."""
+    state: dict[str, int] = {}
+    order: list[str] = []
+    targets = {name: _jumps(chain) for name, chain in chains.items()}
+    for root in chains:
+        if root in state:
+            continue
+        state[root] = 1
+        stack = [(root, iter(targets[root]))]
+        while stack:
+            name, left = stack[-1]
+            following = next(left, None)
+            if following is None:
+                stack.pop()
+                state[name] = 2
+                order.append(name)
+            elif state.get(following) == 1:
+                return following
+            elif following not in state:
+                state[following] = 1
+                stack.append((following, iter(targets[following])))
+    callers: dict[str, set[str]] = {name: {name} if chain.hook else set() for name, chain in chains.items()}
+    for name in reversed(order):
+        for following in targets[name]:
+            callers[following] |= callers[name]
+    return callers
+
+
+def _place_netmaps(chains: dict[str, Chain], callers: dict[str, set[str]]) -> None:
+    """NETMAP rewrites the source in postrouting and input, the destination elsewhere (xt_NETMAP.c netmap_tg4)."""
+    for name, chain in chains.items():
+        if not any(isinstance(rule.target, NetmapDnat) for rule in chain.rules):
+            continue
+        hooks = {chains[caller].hook in ("postrouting", "input") for caller in callers[name]}
+        rules = []
+        for rule in chain.rules:
+            target = rule.target
+            if isinstance(target, NetmapDnat) and True in hooks:
+                rule = replace(rule, target=netmap_of_source(target) if hooks == {True} else Undecidable(
+                    "-j NETMAP", "called from hooks where it rewrites the source and where the destination"))
+            rules.append(rule)
+        chains[name] = replace(chain, rules=tuple(rules))
+
+
+def _short(line: str) -> str:
+    return repr(line if len(line) <= 80 else line[:77] + "…")

@@ -1,0 +1,28 @@
+"""CT and NOTRACK: what connection tracking is told of a packet (xt_CT.c), in table raw.
+
+A zone, a helper or a timeout changes nothing for the first packet of a connection; ``--notrack`` leaves it without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fwaudit.model.ruleset import Continue, NoTrack, Target
+from fwaudit.netfilter.matches._option import Option
+from fwaudit.netfilter.targets._target import TargetKind, only
+
+_CT = {"--notrack": 0, "--helper": 1, "--timeout": 1, "--ctevents": 1, "--expevents": 1, "--zone": 1,
+       "--zone-orig": 1, "--zone-reply": 1}
+
+
+def _ct(options: Sequence[Option], family: int) -> Target:
+    return NoTrack() if "--notrack" in only(options, _CT) else Continue("CT")
+
+
+def _notrack(options: Sequence[Option], family: int) -> Target:
+    only(options, ())
+    return NoTrack()
+
+
+CT = TargetKind(_CT, _ct)
+NOTRACK = TargetKind({}, _notrack)

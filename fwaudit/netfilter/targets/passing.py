@@ -1,0 +1,34 @@
+"""Targets that leave the packet's way alone: it goes on behind the rule (they return XT_CONTINUE in the kernel)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fwaudit.model.ruleset import Continue, Target, Undecidable
+from fwaudit.netfilter.matches._option import Option
+from fwaudit.netfilter.targets._target import TargetKind, passing, text_of
+
+_SET = {"--add-set": 2, "--del-set": 2, "--map-set": 2, "--exist": 0, "--timeout": 1, "--map-mark": 0, "--map-prio": 0,
+        "--map-queue": 0}
+
+
+def _set(options: Sequence[Option], family: int) -> Target:
+    """Adding to a set changes later packets only; ``--map-mark`` gives this one a mark that the set holds."""
+    if any(option.name == "--map-mark" for option in options):
+        return Undecidable(text_of("SET", options), "a mark that the set's element holds", terminal=False)
+    return Continue("SET")
+
+
+PASSING: Mapping[str, TargetKind] = {
+    "LOG": passing("LOG", {"--log-prefix": 1, "--log-level": 1, "--log-tcp-sequence": 0, "--log-tcp-options": 0,
+                           "--log-ip-options": 0, "--log-uid": 0, "--log-macdecode": 0}),
+    "NFLOG": passing("NFLOG", {"--nflog-prefix": 1, "--nflog-group": 1, "--nflog-range": 1, "--nflog-size": 1,
+                               "--nflog-threshold": 1}),
+    "ULOG": passing("ULOG", {"--ulog-prefix": 1, "--ulog-nlgroup": 1, "--ulog-cprange": 1, "--ulog-qthreshold": 1}),
+    "SET": TargetKind(_SET, _set),
+    **{name: passing(name) for name in (
+        "ACCOUNT", "AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "FLOWOFFLOAD", "HL", "IDLETIMER",
+        "IPV4OPTSSTRIP", "LED", "LOGMARK", "NFACCT", "RATEEST", "SECMARK", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS",
+        "TRACE", "TTL",
+    )},
+}
