@@ -42,7 +42,7 @@ def parse_engine(version: Record, info: Record) -> Engine:
 
 def proxy_is_v6only(engine: Engine) -> bool:
     """Whether this engine's docker-proxy binds ``[::]`` for IPv6 alone: since 20.10.2 it asks for ``tcp6``; before, its
-    one socket for ``-host-ip 0.0.0.0`` took both families (moby cmd/docker-proxy)."""
+    one socket for ``-host-ip 0.0.0.0`` took both families (libnetwork#2604, libnetwork#2607)."""
     found = re.match(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", engine.version)
     return engine.name == "docker" and found is not None and tuple(map(int, found.groups())) >= (20, 10, 2)
 

@@ -159,7 +159,7 @@ def _ufw(reader: _Reader, ruleset: Ruleset) -> UfwPolicy:
     for name in ("ufw/default", "ufw/ufw.conf"):
         reader.attempt(name, lambda: None)
     settings = ufw.parse_settings(snapshot.text("ufw/default"), snapshot.text("ufw/ufw.conf"))
-    families = {4: "ufw/user.rules"} if settings.get("ipv6") == "no" else {4: "ufw/user.rules", 6: "ufw/user6.rules"}
+    families = {4: "ufw/user.rules", 6: "ufw/user6.rules"} if ufw.uses_ipv6(settings) else {4: "ufw/user.rules"}
     for name in families.values():
         reader.attempt(name, lambda: None)
     rules, skipped = ufw.parse_rules({family: snapshot.text(name) for family, name in families.items()})

@@ -56,6 +56,12 @@ def parse_settings(*texts: str) -> dict[str, str]:
     return out
 
 
+def uses_ipv6(settings: Mapping[str, str]) -> bool:
+    """Whether ufw filters IPv6 by rules: ``IPV6=yes``, which ufw wants in so many words. Where its file was not read,
+    yes, as distributions ship it."""
+    return settings.get("ipv6", "no" if "default_input_policy" in settings else "yes") == "yes"
+
+
 def parse_policy(settings: Mapping[str, str], rules: tuple[UfwRule, ...], status: str, version: str = "",
                  unread: str = "") -> UfwPolicy:
     """The policy from its parts. ``status``: what ``ufw status verbose`` printed under LC_ALL=C, empty where not asked.
@@ -68,7 +74,7 @@ def parse_policy(settings: Mapping[str, str], rules: tuple[UfwRule, ...], status
     first = next((line.strip().lower() for line in status.splitlines() if line.strip()), "")
     active = {"status: active": True, "status: inactive": False}.get(first)
     return UfwPolicy(
-        installed=True, enabled=yes("enabled"), active=active, ipv6=yes("ipv6") is not False,
+        installed=True, enabled=yes("enabled"), active=active, ipv6=uses_ipv6(settings),
         default_input=settings.get("default_input_policy", ""),
         default_output=settings.get("default_output_policy", ""),
         default_forward=settings.get("default_forward_policy", ""), manage_builtins=yes("manage_builtins") is True,
