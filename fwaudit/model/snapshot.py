@@ -17,7 +17,8 @@ class Source:
     """How one file of a snapshot came to be, or why it is missing.
 
     ``exit`` is the command's exit status, None where no command ran. ``missing`` is the reason in words, empty where
-    the source was read.
+    the source was read. ``doubt`` says in words why what was read may not be whole, or not true of one moment: it
+    changed while it was read, or a part could not be looked at.
     """
 
     argv: tuple[str, ...] = ()
