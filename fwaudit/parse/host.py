@@ -34,14 +34,17 @@ def parse_host(snapshot: Snapshot) -> Host:
     engine = _engine(reader, interfaces)
     ruleset = rulesets.parse_ruleset(snapshot)
     reader.unread.update(dict(ruleset.unread))
-    return Host(
+    host = Host(
         name=snapshot.host, taken_at=snapshot.taken_at, interfaces=interfaces,
         routes={family: _routes(reader, family) for family in (4, 6)},
         policy_rules={family: _rules(reader, family) for family in (4, 6)},
         sysctl=reader.attempt("sysctl", lambda: sysctl.parse(snapshot.text("sysctl"))) or {},
         sockets=_sockets(reader, engine), engine=engine, ufw=_ufw(reader, ruleset), ruleset=ruleset,
-        unread=tuple(sorted(reader.unread.items())),
     )
+    for name, source in snapshot.sources.items():
+        if source.doubt and name in snapshot:
+            reader.unread.setdefault(name, source.doubt)
+    return replace(host, unread=tuple(sorted(reader.unread.items())))
 
 
 class _Reader:

@@ -65,8 +65,8 @@ def _on_disk(policy: UfwPolicy, family: int, chains: Sequence[str]) -> dict[str,
     called = {word for line in lines for word in line.split() if word.startswith(("ufw-", "ufw6-"))}
     declared = [f":{name} - [0:0]" for name in sorted({*chains, *called})]
     text = "\n".join(["*filter", *declared, *lines, "COMMIT", ""])
-    tables = iptables_save.parse(text, family=family, backend="nft", source="ufw/user.rules")
-    return dict(tables[0].chains)
+    found = iptables_save.parse(text, family=family, backend="nft", source="ufw/user.rules")
+    return dict(found.tables[0].chains)
 
 
 def _hooked(policy: UfwPolicy, live: Table, prefix: str, family: int) -> Iterator[str]:

@@ -90,7 +90,7 @@ def test_a_stopped_container_tells_what_was_asked_for() -> None:
     {"80/tcp": "80"}, {"80/tcp": [1]},
 ])
 def test_bad_ports_are_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(ParseError, match="docker/containers.json"):
+    with pytest.raises(ParseError, match=r"docker/containers\.json"):
         ports(table)
 
 

@@ -85,7 +85,8 @@ def test_ipv6_tuple() -> None:
 
 
 @pytest.mark.parametrize("line", [
-    "allow tcp 22", "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 - - in extra", "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 sideways",
+    "allow tcp 22", "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 - - in extra",
+    "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 sideways",
     "permit tcp 22 0.0.0.0/0 any 0.0.0.0/0 in", "allow_loud tcp 22 0.0.0.0/0 any 0.0.0.0/0 in",
     "allow tcp ssh 0.0.0.0/0 any 0.0.0.0/0 in", "allow tcp 22 10.0.0.256 any 0.0.0.0/0 in",
     "allow tcp 22 0.0.0.0/0 any 10.0.0.0/33 in", "allow tcp 22 0.0.0.0/0 any 10.0.0.0/255.0.255.0 in",
