@@ -249,7 +249,10 @@ class UfwRule:
 @dataclass(frozen=True, slots=True)
 class UfwPolicy:
     """What ufw was told. ``installed`` False: no ufw here. ``enabled``: ENABLED in ufw.conf; ``active``: what
-    ``ufw status`` said, None where it was not asked or could not tell."""
+    ``ufw status`` said, None where it was not asked or could not tell. ``default_…`` are drop, reject or accept.
+
+    ``loaded``: (family, line) for every iptables line that the rules files load, in order: those of ``rules``, and
+    those that somebody wrote there by hand, which ``ufw status`` does not show."""
 
     installed: bool = False
     enabled: bool | None = None
@@ -263,6 +266,7 @@ class UfwPolicy:
     status: str = ""
     version: str = ""
     unread: str = ""
+    loaded: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
