@@ -7,6 +7,7 @@ from typing import NamedTuple
 from fwaudit.model.host import Container, Endpoint, Host, Socket
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import PROTOCOLS
+from fwaudit.packet.intervals import IntervalSet
 
 
 class Place(NamedTuple):
@@ -31,6 +32,10 @@ class Services:
                     for family, address in ((4, endpoint.address), (6, endpoint.address6)):
                         if address is not None:
                             self._places[family, address] = Place(container, endpoint)
+        self._stranded = {family: IntervalSet.of(*(
+            address for (of, address), place in self._places.items()
+            if of == family and (place.endpoint.gateway if family == 4 else place.endpoint.gateway6) is None
+        )) for family in (4, 6)}
         self._published = {
             (port.proto, port.host_port)
             for container in host.engine.containers for port in container.published if port.host_port
@@ -96,9 +101,9 @@ class Services:
         """The running container that has an address."""
         return self._places.get((family, address))
 
-    def places(self) -> dict[tuple[int, int], Place]:
-        """All container addresses."""
-        return self._places
+    def without_gateway(self, family: int) -> IntervalSet:
+        """The addresses of containers that have no default route in that family."""
+        return self._stranded[family]
 
     def owner_container(self, socket: Socket) -> Container | None:
         """The container with the host's network that a socket belongs to, as far as that is known."""

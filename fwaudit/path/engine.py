@@ -72,8 +72,9 @@ class Engine:
         dispositions = {(end.disposition, end.to) for end, _ in ends}
         if len(dispositions) == 1 and ends[0][0].disposition != "undecided":
             return Trace(ends[0][0].disposition, ends[0][0].to, (), ends[0][1][0].steps)
+        to = ends[0][0].to if len({end.to for end, _ in ends}) == 1 else None
         longest = max((worlds[0].steps for _, worlds in ends), key=len, default=())
-        return Trace("undecided", None, tuple(doubts), longest)
+        return Trace("undecided", to, tuple(doubts), longest)
 
     def _own_source(self, query: Query) -> int | None:
         hops = self.fibs[query.family].lookup(query.dst)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Answerer
 from fwaudit.packet.address import format_address
@@ -38,7 +36,7 @@ class Journey:
         early = self.admission.early(family, iif, state.dst) & peers
         walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
                  hook="prerouting")
-        world = World(state, early)
+        world = self._without_route(walk, World(state, early))
         if self._passes_by(state):
             self._to_macvlan(walk, world)
         elif self._on_link(state):
@@ -47,6 +45,22 @@ class Journey:
             worlds = walk.hook([world], "ingress", iif)
             for world in walk.hook(worlds, "prerouting", iif):
                 self._route_in(walk, world)
+
+    def _without_route(self, walk: Walk, world: World) -> World:
+        """Containers without a default route (``--internal``, from Engine 26 on) send nothing beyond their link.
+
+        A process with CAP_NET_RAW in the container can still forge such a packet; this is the way of ordinary ones.
+        """
+        state = world.state
+        if state.iif not in self._back.bridges or self._on_link(state) or self._is_address_of(state.iif, state):
+            return world
+        stuck = world.peers & self.services.without_gateway(state.family)
+        walk.end(world._replace(peers=stuck), "no-route", "the container has no route there", "no route",
+                 hook="routing")
+        return world._replace(peers=world.peers - stuck)
+
+    def _is_address_of(self, interface: str, state: PacketState) -> bool:
+        return any((a.family, a.value) == (state.family, state.dst) for a in self.host.interfaces[interface].addresses)
 
     def _route_in(self, walk: Walk, world: World) -> None:
         """Routing of a packet that came in: to this host, onward, or nowhere (ip_route_input_slow)."""
@@ -112,7 +126,22 @@ class Journey:
         return False
 
     def _to_macvlan(self, walk: Walk, world: World) -> None:
-        self._reach_container(walk, world, answer=False)
+        """Neighbours are answered on the link; others over the container's gateway, which is another machine."""
+        state = world.state
+        place = self.services.container_at(state.family, state.dst or 0)
+        assert place is not None
+        endpoint = place.endpoint
+        prefix, gateway = ((endpoint.prefix, endpoint.gateway) if state.family == 4
+                           else (endpoint.prefix6, endpoint.gateway6))
+        shift = (32 if state.family == 4 else 128) - prefix
+        low = (state.dst or 0) >> shift << shift
+        near = world.peers & IntervalSet((low, low + (1 << shift)))
+        self._reach_container(walk, world._replace(peers=near), answer=False)
+        far = world._replace(peers=world.peers - near)
+        if gateway is None:
+            walk.end(far, "no-route", "the container has no route for the answer", "no route", hook="routing")
+        else:
+            walk.undecided(far, f"the way back over {format_address(state.family, gateway)}, another machine")
 
     def _on_link(self, state: PacketState) -> bool:
         """True where the sender, a neighbour on a bridge of this host, sends straight to another port of it."""
@@ -297,15 +326,22 @@ class Journey:
         state = world.state
         assert state.dst is not None
         port = state.dport if state.dport is not None else 0
+        if self._is_empty_bridge(state.oif or state.iif):  # whatever the engine remembers: the kernel is right
+            walk.end(world, "no-route", f"nothing is attached to {state.oif or state.iif}", "no answer",
+                     hook="postrouting")
+            return
         place = self.services.container_at(state.family, state.dst)
         if place is None:
             if self.services.engine_known and self._is_engine_bridge(state.oif or state.iif):
                 walk.end(world, "not-listening", "no container has that address", "no answer", hook="postrouting")
                 return
-            ours = state.ct_dnat or self._is_engine_bridge(state.oif)
-            kind: Literal["container", "elsewhere"] = "container" if ours else "elsewhere"
-            answerer = Answerer(kind, "", state.family, state.dst, port)
-            self._back.from_beyond(walk, world, answerer, (state.oif,))
+            if state.ct_dnat or self._is_engine_bridge(state.oif):
+                answerer = Answerer("container", "", state.family, state.dst, port)
+                self._back.from_beyond(walk, world, answerer, (state.oif,))
+            else:
+                there = Answerer("elsewhere", "", state.family, state.dst, port)
+                walk.end(world, "undecided", to=there, reason=f"whether {format_address(state.family, state.dst)}, "
+                         "another machine, answers")
             return
         if not listens(place.container, state.proto, state.family, state.dst, port):
             walk.end(world, "not-listening", f"nobody listens in {place.container.name}", "no answer",
@@ -316,6 +352,9 @@ class Journey:
             self._back.from_beyond(walk, world, answerer, (state.oif,))
         else:
             walk.end(world, "delivered", to=answerer)
+
+    def _is_empty_bridge(self, name: str) -> bool:
+        return name in self._back.bridges and not any(i.master == name for i in self.host.interfaces.values())
 
     def _is_engine_bridge(self, name: str) -> bool:
         return any(network.interface == name and network.driver == "bridge" for network in self.host.engine.networks)
