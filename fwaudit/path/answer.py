@@ -7,7 +7,7 @@ from fwaudit.model.verdict import Answerer
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.route import LOCAL_KINDS, Admission, Fib
-from fwaudit.path.state import PacketState
+from fwaudit.path.state import UNKNOWN_PORT, PacketState
 from fwaudit.path.walk import Walk, World
 
 _SYN_ACK = 18
@@ -88,7 +88,7 @@ class WayBack:
         """Straight over the bridge; a translated connection needs br_netfilter to be turned back there."""
         state = world.state
         if self.bridge_calls_netfilter(state.family):
-            back = self._reply(state, door)._replace(bridged=1, physin="?", physout="?")
+            back = self._reply(state, door)._replace(bridged=1, physin=UNKNOWN_PORT, physout=UNKNOWN_PORT)
             worlds = walk.hook([world._replace(state=back)], "prerouting", door)
             worlds = [w._replace(state=w.state._replace(oif=door)) for w in worlds]
             self._answered(walk, walk.hook(walk.hook(worlds, "forward", door), "postrouting", door), answerer)

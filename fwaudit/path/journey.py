@@ -9,7 +9,7 @@ from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
 from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop
-from fwaudit.path.state import PacketState
+from fwaudit.path.state import UNKNOWN_PORT, PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import Walk, World
 
@@ -25,6 +25,11 @@ class Journey:
         self.admission = admission
         self.services = services
         self._back = WayBack(host, fibs, admission)
+        self._bridge_tables = sorted(
+            table.name for table in host.ruleset.tables if table.family == "bridge" and not table.dormant
+            and any(chain.hook and (chain.rules or chain.policy == "drop") for chain in table.chains.values()))
+        self._programs = {name: tuple(p for p in interface.programs if "xdp" in p.lower())
+                          for name, interface in host.interfaces.items()}
         self._proxied: dict[tuple[int, int, int, int], Walk] = {}
 
     # ---- in from a wire ---------------------------------------------------------------------------------------------
@@ -36,6 +41,13 @@ class Journey:
         early = self.admission.early(family, iif, state.dst) & peers
         walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
                  hook="prerouting")
+        if iif in self._back.bridges:
+            if self._back.bridge_calls_netfilter(family):
+                state = state._replace(physin=UNKNOWN_PORT)
+            for table in self._bridge_tables:
+                walk.undecided(World(state, early), f"the nft table bridge {table}, which is not modelled")
+        for program in self._programs.get(iif, ()):
+            walk.undecided(World(state, early), f"{program} on {iif}, which is not modelled")
         world = self._without_route(walk, World(state, early))
         if self._passes_by(state):
             self._to_macvlan(walk, world)
@@ -173,7 +185,7 @@ class Journey:
         if not self._back.bridge_calls_netfilter(state.family):
             self._reach_container(walk, world, answer=False)
             return
-        crossing = world._replace(state=state._replace(bridged=1, physin="?", physout="?"))
+        crossing = world._replace(state=state._replace(bridged=1, physin=UNKNOWN_PORT, physout=UNKNOWN_PORT))
         for after in walk.hook([crossing], "prerouting", state.iif):
             if after.state.dst != state.dst:
                 routed = after._replace(state=after.state._replace(bridged=0, physin="", physout=""))

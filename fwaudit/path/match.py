@@ -5,7 +5,7 @@ from __future__ import annotations
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
 from fwaudit.packet.bounds import MAYBE, NO, YES, Bounds, exactly
 from fwaudit.packet.intervals import IntervalSet
-from fwaudit.path.state import ADDRESS_FIELDS, CLIENT_PORTS, FIELD_INDEX, PacketState
+from fwaudit.path.state import ADDRESS_FIELDS, CLIENT_PORTS, FIELD_INDEX, UNKNOWN_PORT, PacketState
 
 _CLIENT = IntervalSet.range(*CLIENT_PORTS)
 
@@ -21,7 +21,7 @@ def match(condition: Condition, state: PacketState) -> Bounds:
         return _unnamed(condition)
     if isinstance(condition, Named):
         name = state[FIELD_INDEX[condition.field]]
-        if not isinstance(name, str):
+        if not isinstance(name, str) or name == UNKNOWN_PORT:
             return MAYBE
         hit = name.startswith(condition.name) if condition.prefix else name == condition.name
         # an interface that the packet does not have matches no name (the kernel compares with an empty one)
@@ -71,5 +71,7 @@ def unknowns(condition: Condition, state: PacketState) -> list[str]:
     bounds = match(condition, state)
     if bounds.certainly == bounds.possibly:
         return []
+    if isinstance(condition, Named) and state[FIELD_INDEX[condition.field]] == UNKNOWN_PORT:
+        return [f"whether the bridge port is {condition.name}"]
     field = condition.field if isinstance(condition, In | Named | Masked) else "facts"
     return [f"the packet's {field.replace('_', ' ')}"]

@@ -60,6 +60,8 @@ class Fib:
         self.rules: tuple[PolicyRule, ...] = tuple(sorted(rules, key=lambda r: r.priority)) if rules else tuple(
             PolicyRule(family, priority, table=table) for table, priority in _DEFAULT_RULES[family])
         self.custom = any(not _is_default(rule) for rule in self.rules)
+        vrfs = {name for name, interface in host.interfaces.items() if interface.kind == "vrf"}
+        self._in_vrf = vrfs | {name for name, interface in host.interfaces.items() if interface.master in vrfs}
         self._areas: dict[str, list[tuple[IntervalSet, Route]]] = {}
         self._cache: dict[tuple[object, ...], Lookup] = {}
 
@@ -72,7 +74,7 @@ class Fib:
         """
         if not self.known:
             return [(self.universe, Hop("unknown", why="the routes were not read"))]
-        key = (dst, src if self.custom else None, iif if self.custom else "", mark if self.custom else 0, oif)
+        key = (dst, oif, *((src, iif, mark) if self.custom else ()))
         found = self._cache.get(key)
         if found is None:
             found = self._cache[key] = list(self._look(dst, src, iif, mark, oif))
@@ -105,6 +107,8 @@ class Fib:
     def _applies(self, rule: PolicyRule, dst: int | None, src: int | None, iif: str, mark: int | None,
                  oif: str) -> IntervalSet:
         """The peers that a policy rule speaks of. Selectors that are not modelled are left to `_unsure`."""
+        if rule.action == "l3mdev" and iif not in self._in_vrf and oif not in self._in_vrf:
+            return EMPTY  # it speaks of interfaces in a VRF only
         inside = self.universe
         for wanted, value in ((rule.src, src), (rule.dst, dst)):
             if wanted is None:

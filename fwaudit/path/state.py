@@ -55,3 +55,5 @@ FIELD_INDEX = {name: i for i, name in enumerate(PacketState._fields)}
 ADDRESS_FIELDS = frozenset({"src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst"})
 CLIENT_PORTS = (1024, 65535)
 """Where an ordinary client's source port lies when the question does not name one."""
+UNKNOWN_PORT = "?"
+"""The value of ``physin``/``physout`` where a packet crosses a bridge: which port it is, a question does not say."""
