@@ -14,7 +14,7 @@ from typing import TypeVar
 from fwaudit.errors import ParseError
 from fwaudit.model.host import Engine, Host, Interface, Listener, PolicyRule, Route, Socket, UfwPolicy
 from fwaudit.model.ruleset import Ruleset
-from fwaudit.model.snapshot import Snapshot
+from fwaudit.model.snapshot import Snapshot, Source
 from fwaudit.parse import docker, ip, rulesets, sockets, sysctl, ufw
 from fwaudit.parse.values import ABSENT, Record, gap, read_list, read_object
 
@@ -26,8 +26,8 @@ _UFW_FILES = ("ufw/default", "ufw/ufw.conf", "ufw/user.rules", "ufw/user6.rules"
 def parse_host(snapshot: Snapshot) -> Host:
     """The host that the snapshot describes.
 
-    ``unread`` has (source, why) for each source that could not be looked at. Of the four socket tables one or more may
-    be missing: ``sockets`` then has those of the others, and the missing tables' names are in ``unread``.
+    ``unread`` has (source, why) for each source that could not be looked at. ``sockets`` is None where one of the four
+    tables is missing: a socket that is not in the others may be in that one.
     """
     reader = _Reader(snapshot)
     interfaces = _interfaces(reader)
@@ -103,7 +103,7 @@ def _sockets(reader: _Reader, engine: Engine) -> tuple[Socket, ...] | None:
     found = [socket for each in tables for socket in each]
     v6only = docker.proxy_is_v6only(engine)
     owners = reader.read(sockets.OWNERS, list) or []
-    if not tables:
+    if len(tables) < len(sockets.TABLES):
         return None
     owned = reader.attempt(sockets.OWNERS, lambda: sockets.with_owners(found, owners, v6only)) if owners else None
     return sockets.with_owners(found, [], v6only) if owned is None else owned
@@ -148,26 +148,31 @@ def _listens(found: Record, container: str) -> tuple[Listener, ...]:
 
 
 def _ufw(reader: _Reader, ruleset: Ruleset) -> UfwPolicy:
-    """Without any of ufw's files, ufw is not installed, unless the snapshot has a reason for their absence or the
-    kernel holds ufw's chains."""
+    """Without any of ufw's files, or without its command, ufw is not installed (a removed package leaves its files),
+    unless the kernel holds ufw's chains, or the snapshot has a reason why the files are missing."""
     snapshot = reader.snapshot
+    live = any(chain.startswith(("ufw-", "ufw6-")) for table in ruleset.tables for chain in table.chains)
     if not any(name in snapshot for name in (*_UFW_FILES, "ufw/status")):
         why = snapshot.why_missing("ufw")
         noted = any(snapshot.sources[name].missing for name in ("ufw", *_UFW_FILES) if name in snapshot.sources)
-        live = any(chain.startswith(("ufw-", "ufw6-")) for table in ruleset.tables for chain in table.chains)
         if why.startswith(ABSENT) or not (noted or live):
             return UfwPolicy()
         reader.unread["ufw"] = why
         return UfwPolicy(installed=live, unread=why)
-    for name in ("ufw/default", "ufw/ufw.conf"):
-        reader.attempt(name, lambda: None)
+    status = snapshot.sources.get("ufw/status", Source())
+    policy = _ufw_files(reader, status.version)
+    return policy if live or ABSENT not in status.missing else replace(policy, installed=False)
+
+
+def _ufw_files(reader: _Reader, version: str) -> UfwPolicy:
+    snapshot = reader.snapshot
     settings = ufw.parse_settings(snapshot.text("ufw/default"), snapshot.text("ufw/ufw.conf"))
     families = {4: "ufw/user.rules", 6: "ufw/user6.rules"} if ufw.uses_ipv6(settings) else {4: "ufw/user.rules"}
-    for name in families.values():
+    for name in ("ufw/default", "ufw/ufw.conf", *families.values()):
         reader.attempt(name, lambda: None)
-    rules, skipped = ufw.parse_rules({family: snapshot.text(name) for family, name in families.items()})
+    texts = {family: snapshot.text(name) for family, name in families.items()}
+    rules, skipped = ufw.parse_rules(texts)
     for name, why in skipped:
         reader.unread.setdefault(name, why)
-    why = "; ".join(f"{name}: {reader.unread[name]}" for name in _UFW_FILES if name in reader.unread)
-    version = snapshot.sources["ufw/status"].version if "ufw/status" in snapshot.sources else ""
-    return ufw.parse_policy(settings, rules, snapshot.text("ufw/status"), version, why)
+    unread = "; ".join(f"{name}: {reader.unread[name]}" for name in _UFW_FILES if name in reader.unread)
+    return ufw.parse_policy(settings, rules, snapshot.text("ufw/status"), version, unread, ufw.parse_loaded(texts))

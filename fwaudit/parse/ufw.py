@@ -63,7 +63,7 @@ def uses_ipv6(settings: Mapping[str, str]) -> bool:
 
 
 def parse_policy(settings: Mapping[str, str], rules: tuple[UfwRule, ...], status: str, version: str = "",
-                 unread: str = "") -> UfwPolicy:
+                 unread: str = "", loaded: tuple[tuple[int, str], ...] = ()) -> UfwPolicy:
     """The policy from its parts. ``status``: what ``ufw status verbose`` printed under LC_ALL=C, empty where not asked.
 
     Defaults are in the file's words, lower case (``drop``, ``reject``, ``accept``), empty where the file has none.
@@ -79,6 +79,7 @@ def parse_policy(settings: Mapping[str, str], rules: tuple[UfwRule, ...], status
         default_output=settings.get("default_output_policy", ""),
         default_forward=settings.get("default_forward_policy", ""), manage_builtins=yes("manage_builtins") is True,
         rules=rules, status=status[:TEXT_LIMIT * 16], version=version, unread=unread,
+        loaded=loaded,
     )
 
 
@@ -110,6 +111,22 @@ def parse_rules(texts: Mapping[int, str]) -> tuple[tuple[UfwRule, ...], tuple[tu
             except ParseError as error:
                 skipped.append((source, str(error)))
     return tuple(rules), tuple(skipped)
+
+
+def parse_loaded(texts: Mapping[int, str]) -> tuple[tuple[int, str], ...]:
+    """(family, line) for each iptables line of the files' RULES sections, with a tuple above it or not.
+
+    The other sections (logging, rate limiting) follow from ``ufw logging``. A file without the marks is one section.
+    """
+    out = []
+    for family, text in texts.items():
+        inside = "### RULES ###" not in text
+        for line in map(str.strip, text.splitlines()):
+            if line in ("### RULES ###", "### END RULES ###"):
+                inside = line == "### RULES ###"
+            elif inside and line.startswith("-"):
+                out.append((family, line))
+    return tuple(out)
 
 
 def _split(text: str, source: str, number: int) -> _Tuple:

@@ -61,7 +61,7 @@ def _family(policy: UfwPolicy, ruleset: Ruleset, family: int) -> Iterator[str]:
 
 def _on_disk(policy: UfwPolicy, family: int, chains: Sequence[str]) -> dict[str, Chain]:
     """The user chains as the files would load them. Raises ParseError."""
-    lines = [line for rule in policy.rules if rule.family == family for line in rule.lines]
+    lines = [line for of, line in policy.loaded if of == family]
     called = {word for line in lines for word in line.split() if word.startswith(("ufw-", "ufw6-"))}
     declared = [f":{name} - [0:0]" for name in sorted({*chains, *called})]
     text = "\n".join(["*filter", *declared, *lines, "COMMIT", ""])

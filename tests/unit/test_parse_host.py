@@ -80,7 +80,7 @@ def test_each_missing_source_is_named_and_the_rest_stands(name: str) -> None:
     without = [name, "nft/ruleset.json"] if name.startswith("iptables") else [name]
     host = parse_host(snapshot(without, {name: Source(missing="permission denied")}))
     assert dict(host.unread)[name] == "permission denied" and set(gaps(host)) == set(without)
-    assert host.ruleset.tables and host.sockets is not None
+    assert host.ruleset.tables and (host.sockets is None) is (name == "sockets/udp6")
 
 
 @pytest.mark.parametrize("name", [
@@ -235,6 +235,13 @@ def test_ufw_chains_without_its_files() -> None:
 def test_ufw_without_ipv6_needs_no_rules_for_it() -> None:
     host = parse_host(snapshot(["ufw/user6.rules"], files={"ufw/default": "IPV6=no\nDEFAULT_INPUT_POLICY=DROP\n"}))
     assert host.unread == () and host.ufw.ipv6 is False
+
+
+def test_a_removed_ufw_leaves_its_files() -> None:
+    gone = {"ufw/status": Source(missing="the ufw command is not installed")}
+    assert parse_host(snapshot(["ufw/status"], gone)).ufw.installed is False
+    text = SAVE.replace(":OUTPUT", ":ufw-user-input - [0:0]\n:OUTPUT")
+    assert parse_host(snapshot(["ufw/status"], gone, {"iptables/nft.v4": text})).ufw.installed
 
 
 def test_an_unread_ufw_file_is_told_by_the_policy_too() -> None:
