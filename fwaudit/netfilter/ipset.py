@@ -1,0 +1,365 @@
+"""The output of ``ipset save`` → named sets.
+
+A set of plain addresses becomes ``values`` alone. One with several fields becomes elements, those that differ in their
+first address only joined into one. Its ``kinds`` have a ``proto`` in front of every ``port``, and that takes no flag of
+the ``set`` match of its own (ipset(8): ``hash:ip,port`` is matched with two flags). ``nomatch`` elements are worked
+in: of the networks that hold an address the longest prefix decides (ip_set_hash_gen.h mtype_test_cidrs), so no element
+of the result is ``excluded``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fwaudit.errors import ParseError
+from fwaudit.model.ruleset import Element, NamedSet
+from fwaudit.netfilter.matches._option import number, port_range
+from fwaudit.netfilter.matches.basic import protocol_number
+from fwaudit.packet.address import masked, parse_address
+from fwaudit.packet.fields import ICMP, ICMPV6, PORT_PROTOCOLS, TCP, UDP
+from fwaudit.packet.intervals import ALL, IntervalSet
+
+_WORD = re.compile(r'"[^"]*"|\S+')
+_V4 = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?:/([0-9]{1,2}))?$")
+_CREATE_FLAGS = frozenset({"counters", "comment", "skbinfo", "forceadd"})
+_ADD_FLAGS = frozenset({"nomatch", "wildcard"})
+_WITHOUT_EFFECT = frozenset({"timeout", "packets", "bytes", "comment", "skbmark", "skbprio", "skbqueue"})
+_KINDS = {"ip": "addr", "net": "addr", "port": "port", "iface": "iface", "mark": "mark", "mac": "mac", "set": "set"}
+_TYPES = frozenset({
+    "bitmap:ip", "bitmap:port", "bitmap:ip,mac", "hash:ip", "hash:mac", "hash:ip,mac", "hash:net", "hash:net,net",
+    "hash:ip,port", "hash:net,port", "hash:ip,port,ip", "hash:ip,port,net", "hash:ip,mark", "hash:net,port,net",
+    "hash:net,iface", "list:set",
+})
+_MAX_SUBTRACTIONS = 1_000_000
+
+Value = IntervalSet | str
+
+
+class _Unread(Exception):
+    """The set holds what the model has no word for."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A set as it is being read; ``fields`` are those of its type, ``ip``, ``port`` and so on."""
+
+    name: str
+    kind: str
+    fields: tuple[str, ...]
+    options: dict[str, str]
+    added: list[tuple[str, str, int]] = field(default_factory=list)  # element, options behind it, number of the line
+
+    @property
+    def family(self) -> int:
+        return 6 if self.options.get("family") == "inet6" else 4
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        kinds: list[str] = []
+        for name in self.fields:
+            if name == "port":
+                kinds.append("proto")
+            kinds.append(_KINDS.get(name, name))
+        return tuple(kinds)
+
+
+class _Region(NamedTuple):
+    """What one element covers: a value for each kind, and how specific it is: the prefix lengths of its networks."""
+
+    values: tuple[Value, ...]
+    lengths: tuple[int, ...]
+
+
+def parse(text: str, source: str = "ipset/save") -> dict[tuple[str, ...], NamedSet]:
+    """The sets by ``("ipset", name)``. One of a type that is not known is ``unread``, with the reason.
+
+    Raises ParseError for a line that does not read and for an element of a set that was not created.
+    """
+    sets: dict[str, _Open] = {}
+    for at, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        words = line.split(" ", 3)
+        if len(words) >= 3 and words[0] == "add":
+            found = sets.get(words[1])
+            if found is None:
+                raise ParseError(source, at, f"an element of set {words[1]!r}, which is not created",
+                                 "Give the whole output of ipset save.")
+            found.added.append((words[2], words[3] if len(words) > 3 else "", at))
+        elif len(words) >= 3 and words[0] == "create":
+            if words[1] in sets:
+                raise ParseError(source, at, f"set {words[1]!r} for the second time")
+            sets[words[1]] = _Open(words[1], words[2], tuple(words[2].partition(":")[2].split(",")),
+                                   _options(words[3] if len(words) > 3 else "", _CREATE_FLAGS))
+        elif line.strip(" \t\r") and line[:1] != "#":
+            raise ParseError(source, at, f"not a line of ipset save: {line[:80]!r}",
+                             "Give the whole output of ipset save.")
+    return {("ipset", found.name): _finish(found, source) for found in sets.values()}
+
+
+def _options(text: str, flags: frozenset[str]) -> dict[str, str]:
+    """Options behind an element or a type: name → value, empty for a flag."""
+    words = _WORD.findall(text)
+    out: dict[str, str] = {}
+    while words:
+        name = words.pop(0)
+        out[name] = words.pop(0) if name not in flags and words and name != "-exist" else ""
+    return out
+
+
+def _finish(found: _Open, source: str) -> NamedSet:
+    key = ("ipset", found.name)
+    dynamic = "timeout" in found.options
+    try:
+        if found.kind not in _TYPES:
+            raise _Unread(f"sets of type {found.kind} are not known here")
+        if found.kind == "list:set":
+            return NamedSet(key, ("set",), members=tuple(element for element, _, _ in found.added), dynamic=dynamic)
+        if "mac" in found.fields:
+            raise _Unread("it holds hardware addresses")
+        if found.kinds == ("addr",):
+            return NamedSet(key, ("addr",), {found.family: _addresses(found, source)}, dynamic=dynamic)
+        return NamedSet(key, found.kinds, elements=_elements(found, source), dynamic=dynamic)
+    except _Unread as why:
+        return NamedSet(key, found.kinds, dynamic=dynamic, unread=str(why))
+
+
+def _each(found: _Open, source: str, read: Callable[[str, str], None]) -> None:
+    """Call ``read(element, options)`` for every element; one that does not read is a ParseError with its line."""
+    for element, options, line in found.added:
+        try:
+            read(element, options)
+        except ValueError as error:
+            raise ParseError(source, line, f"set {found.name}: element {element[:80]!r}: {error}",
+                             "Give the whole output of ipset save.") from None
+
+
+def _marks(text: str) -> tuple[bool, bool]:
+    """(nomatch, wildcard) of an element by its options. Raises _Unread for one whose effect is not known."""
+    options = _options(text, _ADD_FLAGS)
+    unknown = options.keys() - _WITHOUT_EFFECT - _ADD_FLAGS - {"-exist"}
+    if unknown:
+        raise _Unread(f"an element has the option {sorted(unknown)[0]}, which is not known here")
+    return "nomatch" in options, "wildcard" in options
+
+
+# ---- sets of addresses ----------------------------------------------------------------------------------------------
+
+
+def _addresses(found: _Open, source: str) -> IntervalSet:
+    """All addresses of a set of one address each."""
+    if "bitmask" in found.options:
+        return _with_bitmask(found, source)
+    width = 32 if found.family == 4 else 128
+    prefix = int(found.options.get("netmask", width))
+    family = found.family
+    matching: list[tuple[int, int]] = []
+    excluded: list[tuple[int, int]] = []
+
+    def read(element: str, options: str) -> None:
+        low, high, _ = _span(element, family, prefix)
+        (excluded if options and _marks(options)[0] else matching).append((low, high))
+
+    _each(found, source, read)
+    if excluded:
+        return IntervalSet.from_ranges(_nested(matching, excluded))
+    return IntervalSet.from_ranges(matching)
+
+
+def _with_bitmask(found: _Open, source: str) -> IntervalSet:
+    out: list[tuple[int, int]] = []
+    width = 32 if found.family == 4 else 128
+    mask = parse_address(found.options["bitmask"])[1]
+
+    def read(element: str, options: str) -> None:
+        value = parse_address(element)[1]
+        try:
+            out.extend(masked(value, mask, width).ranges((1 << width) - 1))
+        except ValueError:
+            raise _Unread("its bitmask has too many holes") from None
+
+    _each(found, source, read)
+    return IntervalSet.from_ranges(out)
+
+
+def _span(text: str, family: int, prefix: int) -> tuple[int, int, int]:
+    """(lowest, highest, prefix length) of an address, a network or a range ``a-b``. ``prefix``: the set's netmask.
+
+    The length of a range that is no network is -1. Raises ValueError.
+    """
+    usual = _V4.match(text) if family == 4 else None
+    if usual is not None:
+        a, b, c, d, bits = usual.groups()
+        first, second, third, fourth = int(a), int(b), int(c), int(d)
+        length = int(bits) if bits else 32
+        if first < 256 and second < 256 and third < 256 and fourth < 256 and length <= 32:
+            free = 32 - (length if length < prefix else prefix)
+            low = (first << 24 | second << 16 | third << 8 | fourth) >> free << free
+            return low, low + (1 << free) - 1, 32 - free
+    width = 32 if family == 4 else 128
+    head, dash, last = text.partition("-")
+    address, slash, bits = head.partition("/")
+    its_family, low = parse_address(address)
+    if its_family != family or (slash and not bits.isdigit()):
+        raise ValueError("not an address of the set's family")
+    if dash:
+        other_family, high = parse_address(last)
+        if other_family != family or slash or high < low:
+            raise ValueError("not a range of addresses")
+        return low, high, -1
+    free = width - min(int(bits) if slash else width, prefix)
+    if free < 0:
+        raise ValueError("prefix length out of range")
+    low = low >> free << free
+    return low, low + (1 << free) - 1, width - free
+
+
+def _nested(matching: Sequence[tuple[int, int]], excluded: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+    """The ranges that match, of networks that lie in each other or apart: the innermost one decides."""
+    spans = [(low, high, False) for low, high in matching] + [(low, high, True) for low, high in excluded]
+    stack: list[list[int]] = []  # next address to say something of, last address, whether it matches
+
+    def say(high: int) -> Iterable[tuple[int, int]]:
+        if stack and stack[-1][2] and stack[-1][0] <= high:
+            yield stack[-1][0], high
+
+    for low, high, nomatch in [*sorted(spans, key=lambda span: (span[0], -span[1])), (1 << 128, 1 << 128, True)]:
+        while stack and stack[-1][1] < low:
+            yield from say(stack[-1][1])
+            last = stack.pop()[1]
+            if stack:
+                stack[-1][0] = last + 1
+        if stack and stack[-1][1] < high:
+            raise _Unread("ranges that overlap, beside nomatch elements")
+        yield from say(low - 1)
+        stack.append([low, high, not nomatch])
+
+
+# ---- sets of several fields -----------------------------------------------------------------------------------------
+
+
+def _elements(found: _Open, source: str) -> tuple[Element, ...]:
+    matching: list[_Region] = []
+    excluded: list[_Region] = []
+
+    def read(element: str, options: str) -> None:
+        nomatch, wildcard = _marks(options) if options else (False, False)
+        (excluded if nomatch else matching).append(_region(found, element, wildcard))
+
+    _each(found, source, read)
+    if len(matching) * len(excluded) > _MAX_SUBTRACTIONS:
+        raise _Unread("too many nomatch elements")
+    regions = [region.values for region in matching]
+    if excluded:
+        regions = [piece for region in matching for piece in _without(region, excluded)]
+    return tuple(Element(values) for values in _joined(_joined(regions, 0), -1))
+
+
+def _region(found: _Open, text: str, wildcard: bool) -> _Region:
+    """What an element says. Raises ValueError where it does not read, _Unread where the model has no word for it."""
+    parts = text.split(",")
+    if len(parts) != len(found.fields):
+        raise ValueError(f"not {len(found.fields)} fields")
+    values: list[Value] = []
+    lengths: list[int] = []
+    for name, part in zip(found.fields, parts, strict=True):
+        if name == "port":
+            values += _ports(part, found.kind == "bitmap:port")
+        elif name == "iface":
+            values.append(_interface(part, wildcard))
+        elif name == "mark":
+            values.append(_mark(part, found.options.get("markmask", "0xffffffff")))
+        else:
+            low, high, length = _span(part, found.family, int(found.options.get("netmask", 128)))
+            values.append(IntervalSet((low, high + 1)))
+            if name == "net":
+                lengths.append(length)
+    return _Region(tuple(values), tuple(lengths))
+
+
+def _ports(text: str, is_bitmap: bool) -> tuple[IntervalSet, IntervalSet]:
+    """(protocols, ports) of ``[protocol:]port[-port]``; no protocol: TCP. bitmap:port looks at TCP and UDP alike
+    (ip_set_getport.c ip_set_get_ip_port). A protocol without ports matches by itself, and its port is printed as 0."""
+    name, colon, span = text.rpartition(":")
+    if not colon:
+        protocols = IntervalSet.of(TCP, UDP) if is_bitmap else IntervalSet.of(TCP)
+        return protocols, IntervalSet.range(*port_range(span, "-"))
+    proto = protocol_number(name)
+    if proto is None:
+        raise _Unread(f"protocol {name} is not known here")
+    if proto in (ICMP, ICMPV6):
+        raise _Unread("an element is an ICMP type")
+    if proto not in PORT_PROTOCOLS:
+        return IntervalSet.of(proto), ALL
+    return IntervalSet.of(proto), IntervalSet.range(*port_range(span, "-"))
+
+
+def _interface(text: str, wildcard: bool) -> str:
+    """An interface by name, or by its beginning: then with ``*`` at the end."""
+    if text.startswith("physdev:"):
+        raise _Unread("an element is a bridge port (physdev)")
+    if text.endswith("*"):
+        raise _Unread("an interface with * in its name")
+    return text + "*" if wildcard else text
+
+
+def _mark(text: str, mask: str) -> IntervalSet:
+    try:
+        return masked(number(text), number(mask), 32)
+    except ValueError as error:
+        raise _Unread(f"its mask of marks: {error}") from None
+
+
+def _without(region: _Region, excluded: Iterable[_Region]) -> list[tuple[Value, ...]]:
+    """What is left of an element: a nomatch element whose networks are more specific takes its part away. Where there
+    are two networks, the kernel tries all lengths of the second for each of the first."""
+    left = [region.values]
+    for other in excluded:
+        if other.lengths > region.lengths:
+            left = [piece for values in left for piece in _minus(values, other.values)]
+        elif other.lengths == region.lengths and all(
+                _common(a, b) for a, b in zip(region.values, other.values, strict=True)):
+            raise _Unread("an element and a nomatch element of the same size overlap")
+    return left
+
+
+def _minus(values: tuple[Value, ...], other: tuple[Value, ...]) -> Iterable[tuple[Value, ...]]:
+    """The parts of a product of sets outside of another one."""
+    common = [_common(a, b) for a, b in zip(values, other, strict=True)]
+    if not all(common):
+        yield values
+        return
+    for at, (mine, shared) in enumerate(zip(values, common, strict=True)):
+        if isinstance(mine, str) or not isinstance(shared, IntervalSet):
+            if mine != shared:
+                raise _Unread("a nomatch element takes single interfaces out of a wildcard")
+        elif mine - shared:
+            yield (*(part for part in common[:at] if part is not None), mine - shared, *values[at + 1:])
+
+
+def _common(a: Value, b: Value) -> Value | None:
+    """What two values have in common, None for nothing."""
+    if isinstance(a, str) or isinstance(b, str):
+        first, second = str(a), str(b)
+        if first == second or (second.endswith("*") and first.startswith(second[:-1])):
+            return first
+        return second if first.endswith("*") and second.startswith(first[:-1]) else None
+    return a & b or None
+
+
+def _joined(regions: Iterable[tuple[Value, ...]], at: int) -> list[tuple[Value, ...]]:
+    """The same with those joined that differ in their first (``at`` 0) or last (-1) field only, where that is a set."""
+    out: list[tuple[Value, ...]] = []
+    alike: dict[tuple[Value, ...], list[IntervalSet]] = {}
+    for values in regions:
+        value = values[at]
+        if isinstance(value, IntervalSet) and value != ALL:
+            alike.setdefault(values[1:] if at == 0 else values[:-1], []).append(value)
+        else:
+            out.append(values)
+    top = (1 << 128) - 1
+    for rest, sets in alike.items():
+        joined = IntervalSet.from_ranges([span for each in sets for span in each.ranges(top)])
+        out.append((joined, *rest) if at == 0 else (*rest, joined))
+    return out
