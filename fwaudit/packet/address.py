@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import IntervalSet
 
+# no leading zeros: inet_aton takes them for octal, other readers for decimal
+_V4 = re.compile(r"(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})")
+
 
 def parse_address(text: str) -> tuple[int, int]:
     """``(family, value)`` of one IPv4 or IPv6 address; a zone (``%eth0``) is dropped. Raises ValueError."""
     if ":" not in text:
-        parts = text.split(".")
-        if len(parts) == 4:
-            a, b, c, d = map(int, parts)
-            if 0 <= a < 256 and 0 <= b < 256 and 0 <= c < 256 and 0 <= d < 256 and text.isascii() and "_" not in text:
+        found = _V4.fullmatch(text)
+        if found is not None:
+            a, b, c, d = map(int, found.groups())
+            if a < 256 and b < 256 and c < 256 and d < 256:
                 return 4, a << 24 | b << 16 | c << 8 | d
         raise ValueError(f"not an address: {text!r}")
     return 6, int(ipaddress.IPv6Address(text.split("%", 1)[0]))
@@ -34,12 +38,12 @@ def parse_network(text: str) -> tuple[int, IntervalSet]:
     A mask may have holes (``/255.0.255.0``), as iptables takes it: then the set is many ranges. A mask that would
     make more than 65,536 ranges raises ValueError; the caller says *undecided* then.
     """
-    address, _, mask = text.partition("/")
+    address, slash, mask = text.partition("/")
     family, value = parse_address(address)
     width = 32 if family == 4 else 128
-    if not mask:
+    if not slash:
         return family, IntervalSet((value, value + 1))
-    if mask.isdigit():
+    if mask.isdigit() and mask.isascii():
         length = int(mask)
         if length > width:
             raise ValueError(f"prefix length out of range: {text!r}")
@@ -84,4 +88,6 @@ def _range_to_cidrs(family: int, low: int, high: int) -> tuple[str, ...]:
 
     cidrs = iprange_to_cidrs(IPAddress(low, family), IPAddress(high, family))
     width = 32 if family == 4 else 128
-    return tuple(str(c.ip) if c.prefixlen == width else str(c) for c in cidrs)
+    # spelled by us: netaddr writes ::1:0 in the deprecated form ::0.1.0.0
+    texts = ((format_address(family, cidr.first), cidr.prefixlen) for cidr in cidrs)
+    return tuple(text if length == width else f"{text}/{length}" for text, length in texts)
