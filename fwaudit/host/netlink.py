@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -32,11 +33,25 @@ _DEVICE_HOOKS = ("ingress", "egress")     # of the family netdev
 # Every rule that iptables-nft writes has a counter, and none has these expressions (iptables 1.8.9 to 1.8.13;
 # nft_add_* in iptables/nft-shared.c and nft.c). iptables-nft-save 1.8.9 prints `ip saddr @set accept` as
 # `-A INPUT -j ACCEPT`, with exit 0 and not a word: who wrote a rule has to be known before its listing is believed.
-_NAME = struct.pack("=H", 1)              # NFTA_EXPR_NAME
-_COUNTER = _NAME + b"counter\0"
-_FOREIGN = re.compile(
-    re.escape(_NAME) + rb"(?:lookup|fib|ct|socket|rt|exthdr|numgen|hash|osf|tproxy|queue|quota|objref|dynset|dup|fwd"
-    rb"|notrack|flow_offload|synproxy|tunnel|xfrm|connlimit|last|inner|byteorder|reject)\0")
+_FOREIGN_NAMES = (
+    "lookup", "fib", "ct", "socket", "rt", "exthdr", "numgen", "hash", "osf", "tproxy", "queue", "quota", "objref",
+    "dynset", "dup", "fwd", "notrack", "flow_offload", "synproxy", "tunnel", "xfrm", "connlimit", "last", "inner",
+    "byteorder", "reject",
+)
+
+
+def _expression(name: str) -> bytes:
+    """A pattern for where an expression of this name begins in a rule.
+
+    That is NFTA_LIST_ELEM's type (1, maybe with NLA_F_NESTED) and then NFTA_EXPR_NAME as a whole attribute. The name
+    alone would be found in data as well: port 25460 is the bytes ``ct``.
+    """
+    flags = b"\x01[\x00\x80]" if sys.byteorder == "little" else b"[\x00\x80]\x01"
+    return flags + re.escape(_ATTRIBUTE.pack(4 + len(name) + 1, 1) + name.encode() + b"\0")
+
+
+_COUNTER = re.compile(_expression("counter"), re.DOTALL)
+_FOREIGN = re.compile(b"|".join(_expression(name) for name in _FOREIGN_NAMES), re.DOTALL)
 
 
 class NetlinkError(Exception):
@@ -122,7 +137,7 @@ class Nftables:
             wanted = _attribute(1, table.name) + _attribute(2, chain.name)
             for _, body in self._ask(_GETRULE, family, wanted):
                 rules += 1
-                foreign += _COUNTER not in body or _FOREIGN.search(body) is not None
+                foreign += _COUNTER.search(body) is None or _FOREIGN.search(body) is not None
         return RuleCount(rules, foreign)
 
     def _ask(self, kind: int, family: int, attributes: bytes, dump: bool = True) -> Iterator[tuple[str, bytes]]:

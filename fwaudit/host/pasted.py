@@ -74,7 +74,7 @@ def _is_v6(part: str) -> bool:
 
 
 def _as_saved(part: str) -> str:
-    """``iptables -S`` (no table line, ``-P`` and ``-N`` for chains) as iptables-save writes it; the latter unchanged."""
+    """``iptables -S`` (no table line; ``-P``, ``-N`` for chains) as iptables-save writes it; saves stay."""
     lines = part.rstrip("\n").split("\n")
     if any(line.startswith("*") for line in lines):
         return part if part.endswith("\n") else part + "\n"
