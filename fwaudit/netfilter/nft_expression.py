@@ -91,8 +91,7 @@ def operand(expression: Any, table_family: str) -> Operand:
 def _concat(body: list[Any], text: str, family: str) -> Operand:
     parts = tuple(operand(part, family) for part in body)
     implied = dict.fromkeys(condition for part in parts for condition in part.implied)
-    guard = dict.fromkeys(condition for part in parts for condition in part.guard)
-    return Concat(text, implied=tuple(implied), guard=tuple(guard), parts=parts)
+    return Concat(text, implied=tuple(implied), parts=parts)
 
 
 # ---- meta -----------------------------------------------------------------------------------------------------------

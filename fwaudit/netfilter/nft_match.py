@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from fwaudit.model.condition import Condition, In, InSet, Unknown
+from fwaudit.model.condition import Condition, InSet, Unknown
 from fwaudit.netfilter.nft_expression import operand
-from fwaudit.netfilter.nft_operand import Concat, Domain, Number, Operand, Status, guarded, negated
+from fwaudit.netfilter.nft_operand import Concat, Domain, Number, Operand, Status, entailed, guarded, negated
 from fwaudit.netfilter.nft_sets import RawSet
 from fwaudit.netfilter.nft_text import statement_text
-from fwaudit.netfilter.nft_values import CT_STATUS, Symbol, Unreadable, json_text, named, read_number
-from fwaudit.packet.fields import Field
+from fwaudit.netfilter.nft_values import (
+    CT_STATUS,
+    Symbol,
+    Unreadable,
+    json_text,
+    named,
+    read_number,
+    read_values,
+    unwrap,
+)
+from fwaudit.packet.fields import PORT_PROTOCOLS, Field
+from fwaudit.packet.intervals import ALL, IntervalSet
 
 MOST_INLINE: Final = 4096
 """Elements of a named set that are written out as conditions, where the engine has no field to look up."""
@@ -82,7 +92,11 @@ def _lookup(base: Operand, name: str, scope: Scope, text: str) -> Condition:
     fields: list[Field] = [part.set_field for part in parts if part.set_field is not None]
     if len(fields) == len(parts) == len(raw.types) and not raw.is_map and all(
             part.kind not in ("mac", "other") for part in raw.types):
-        return InSet(raw.key, tuple(fields))
+        found: Condition = InSet(raw.key, tuple(fields))
+        if isinstance(base, Concat) and not _all_have_ports(raw, fields):
+            guard = tuple(dict.fromkeys(condition for part in parts for condition in part.guard))
+            found = guarded(replace(base, guard=guard), found)
+        return found
     if any(type(part) is Operand for part in parts):
         return Unknown(text, next(part.why for part in parts if type(part) is Operand))
     if raw.dynamic or len(raw.elements) > MOST_INLINE:
@@ -90,6 +104,23 @@ def _lookup(base: Operand, name: str, scope: Scope, text: str) -> Condition:
     keys = [element[0] if raw.is_map and isinstance(element, list) and element else element
             for element in raw.elements]
     return base.compare("==", {"set": keys})
+
+
+def _all_have_ports(raw: RawSet, fields: list[Field]) -> bool:
+    """Whether every element names a protocol that has ports, so that its port is one."""
+    if "proto" not in fields:
+        return False
+    place = fields.index("proto")
+    for element in raw.elements:
+        inner = unwrap(element)
+        parts = inner.get("concat") if isinstance(inner, dict) else None
+        try:
+            protocols = read_values(parts[place], 8, raw.types[place].symbol) if isinstance(parts, list) else ALL
+        except (Unreadable, IndexError):
+            return False
+        if not protocols <= IntervalSet.of(*PORT_PROTOCOLS):
+            return False
+    return True
 
 
 def read_key(expression: Any, scope: Scope) -> Operand:
@@ -109,15 +140,6 @@ def key_is(key: Operand, value: Any, text: str, known: tuple[Condition, ...] = (
     except Unreadable as error:
         return Unknown(key.text, f"not understood: {error}")
     return condition if all(entailed(part, known) for part in key.guard) else guarded(key, condition)
-
-
-def entailed(condition: Condition, known: tuple[Condition, ...]) -> bool:
-    """Whether ``condition`` follows from what is known to hold."""
-    if condition in known:
-        return True
-    return isinstance(condition, In) and any(
-        isinstance(other, In) and other.field == condition.field and other.values <= condition.values
-        for other in known)
 
 
 # ---- bits -----------------------------------------------------------------------------------------------------------

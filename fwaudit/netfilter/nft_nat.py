@@ -219,7 +219,7 @@ def mangle_effect(body: Any, scope: Scope, known: tuple[Condition, ...]) -> Effe
         return undecidable(statement, "an assignment that is not understood")
     key, value = body["key"], body["value"]
     kind, inner = next(iter(key.items())) if isinstance(key, dict) and len(key) == 1 else ("", None)
-    name = inner.get("key") if isinstance(inner, dict) else None
+    name, header = (str(inner.get(each)) if isinstance(inner, dict) else "" for each in ("key", "field"))
     implied = read_key(key, scope).implied if kind in ("payload", "exthdr", "tcp option") else ()
     quiet = Effect(implied, (Branch((), Continue(expression_text(key)), statement_text(statement), goes_on=True),))
     if kind == "meta" and name == "mark":
@@ -230,8 +230,7 @@ def mangle_effect(body: Any, scope: Scope, known: tuple[Condition, ...]) -> Effe
         if kind == "meta" and name == "pkttype":
             return undecidable(statement, "it changes the packet's type")
         return quiet
-    if kind == "tcp option" or (
-            kind == "payload" and isinstance(inner, dict) and inner.get("field") in _HARMLESS_HEADERS):
+    if kind == "tcp option" or (kind == "payload" and header in _HARMLESS_HEADERS):
         return quiet
     return undecidable(statement, "it rewrites the packet", implied=implied)
 

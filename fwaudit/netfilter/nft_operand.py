@@ -39,7 +39,7 @@ from fwaudit.netfilter.nft_values import (
 )
 from fwaudit.packet.address import masked
 from fwaudit.packet.fields import ICMP, ICMPV6, STATE_ESTABLISHED, STATE_NEW, Field
-from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
+from fwaudit.packet.intervals import EMPTY, IntervalSet
 
 SET_LOOKUP: Final = frozenset({"src", "dst", "sport", "dport", "proto", "mark", "ct_mark", "orig_src", "orig_dst",
                                "orig_sport", "orig_dport", "reply_src", "reply_dst", "reply_sport", "reply_dport"})
@@ -48,16 +48,16 @@ SET_LOOKUP: Final = frozenset({"src", "dst", "sport", "dport", "proto", "mark", 
 
 def either(parts: list[Condition]) -> Condition:
     """At least one of these, with the sets of one field merged."""
-    merged: dict[Field, IntervalSet] = {}
-    others: list[Condition] = []
+    merged: dict[Field, list[IntervalSet]] = {}
+    others: dict[Condition, None] = {}
     for part in parts:
         if isinstance(part, In):
-            merged[part.field] = merged.get(part.field, EMPTY) | part.values
+            merged.setdefault(part.field, []).append(part.values)
         elif part == TRUE:
             return TRUE
-        elif part != FALSE and part not in others:
-            others.append(part)
-    out = [In(field, values) for field, values in merged.items()] + others
+        elif part != FALSE:
+            others[part] = None
+    out = [In(field, joined(values)) for field, values in merged.items()] + list(others)
     return out[0] if len(out) == 1 else AnyOf(tuple(out))
 
 
@@ -78,15 +78,32 @@ def negated(condition: Condition) -> Condition:
     return condition.part if isinstance(condition, Not) else Not(condition)
 
 
+def joined(parts: list[IntervalSet]) -> IntervalSet:
+    """The union of many sets, in one pass where all of them end."""
+    if len(parts) < 8 or any(len(part.bounds) & 1 for part in parts):
+        out = EMPTY
+        for part in parts:
+            out = out | part
+        return out
+    return IntervalSet.from_ranges(
+        (part.bounds[i], part.bounds[i + 1] - 1) for part in parts for i in range(0, len(part.bounds), 2))
+
+
+def entailed(condition: Condition, known: tuple[Condition, ...]) -> bool:
+    """Whether ``condition`` follows from what is known to hold."""
+    if condition in known:
+        return True
+    return isinstance(condition, In) and any(
+        isinstance(other, In) and other.field == condition.field and other.values <= condition.values
+        for other in known)
+
+
 def union(value: Any, width: int, symbol: Symbol) -> IntervalSet:
     """The values of one constant or of an anonymous set of them. Raises Unreadable."""
     elements = members(value)
     if elements is None:
         return read_values(value, width, symbol)
-    parts = [read_values(element, width, symbol).bounds for element in elements]
-    if any(len(bounds) == 1 for bounds in parts):
-        return ALL
-    return IntervalSet.from_ranges((bounds[0], bounds[1] - 1) for bounds in parts)
+    return joined([read_values(element, width, symbol) for element in elements])
 
 
 def holds(op: str, value: int, right: IntervalSet) -> bool:
@@ -200,9 +217,11 @@ class Number(Operand):
         if self.field in ("mark", "ct_mark", "tcp_flags"):
             return Masked(self.field, mask, value)
         try:
-            return In(self.field, masked(value, mask, self.width))
+            values = masked(value, mask, self.width)
         except ValueError:
             return Masked(self.field, mask, value)
+        few = self.width > 16 or len(values.bounds) <= 64  # an address is a set while rules are walked: better exact
+        return In(self.field, values) if few else Masked(self.field, mask, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +399,9 @@ class Concat(Operand):
         values = value.get("concat") if isinstance(value, dict) else None
         if not isinstance(values, list) or len(values) != len(self.parts):
             raise Unreadable(json_text(value))
-        return both([part.compare("==", each) for part, each in zip(self.parts, values, strict=True)])
+        found = [part.compare("==", each) for part, each in zip(self.parts, values, strict=True)]
+        return both([condition if all(entailed(guard, tuple(found)) for guard in part.guard)
+                     else guarded(part, condition) for part, condition in zip(self.parts, found, strict=True)])
 
 
 def guarded(operand: Operand, condition: Condition) -> Condition:

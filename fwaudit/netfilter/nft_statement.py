@@ -12,6 +12,7 @@ element for the key, end the rule; a verdict ends it too, but ``continue``, whic
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from fwaudit.model.condition import TRUE, Condition, Unknown
@@ -32,7 +33,7 @@ from fwaudit.model.ruleset import (
     Undecidable,
 )
 from fwaudit.netfilter.nft_expression import family_is
-from fwaudit.netfilter.nft_match import Scope, entailed, read_key, read_match
+from fwaudit.netfilter.nft_match import Scope, read_key, read_match
 from fwaudit.netfilter.nft_nat import (
     MOST_BRANCHES,
     Branch,
@@ -44,7 +45,11 @@ from fwaudit.netfilter.nft_nat import (
     nat_effect,
     undecidable,
 )
+from fwaudit.netfilter.nft_operand import entailed
 from fwaudit.netfilter.nft_text import expression_text, rule_text, statement_text
+
+MOST_STATEMENTS: Final = 256
+"""The kernel takes 128 expressions in a rule (nf_tables.h NFT_RULE_MAXEXPRS)."""
 
 _LEAVES: Final = (Return, Goto)
 _QUIET: Final = {"counter": "counter", "log": "log", "last": "last", "flow": "flow add", "dup": "dup",
@@ -83,6 +88,9 @@ class Job:
 def lower_rule(statements: list[Any], scope: Scope, number: int, comment: str) -> tuple[Rule, ...]:
     """The Rules that stand for one nft rule: one, or several of the same number. Never raises but RecursionError."""
     text, counters = rule_text(statements, comment), _counters(statements)
+    if len(statements) > MOST_STATEMENTS:
+        why = "a rule of more statements than the kernel takes"
+        return (Rule((), Undecidable(text[:500], why), text, number, counters, comment),)
     job = Job(number)
     items = _lower(statements, scope, (), job)
     if job.left < 0:
@@ -93,7 +101,10 @@ def lower_rule(statements: list[Any], scope: Scope, number: int, comment: str) -
 
 
 def _rule(item: Item, number: int, comment: str = "", counters: tuple[int, int] | None = None) -> Rule:
-    return Rule(item.conditions, item.target, item.text, number, counters, comment)
+    target = item.target
+    if isinstance(target, Inline):
+        target = Inline(tuple(rule if rule.number else replace(rule, number=number) for rule in target.rules))
+    return Rule(item.conditions, target, item.text, number, counters, comment)
 
 
 def _counters(statements: list[Any]) -> tuple[int, int] | None:
@@ -137,18 +148,19 @@ def _after(effect: Effect, rest: list[Any], scope: Scope, known: tuple[Condition
     for branch in effect.branches:
         if not job.take(1):
             break
+        own = tuple(condition for condition in branch.conditions if not entailed(condition, known))
         behind: list[Item] = []
         if branch.goes_on and rest:
             kept = () if isinstance(branch.target, NoTrack) else (*known, *branch.conditions)
             behind = [item for item in _lower(rest, scope, kept, job)
                       if item.conditions or not isinstance(item.target, Continue)]
         if not behind:
-            items.append(Item(branch.conditions, branch.target, branch.text))
+            items.append(Item(own, branch.target, branch.text))
         elif isinstance(branch.target, Continue):
-            items += _nest(branch.conditions, behind, branch.text, branch.text, job)
+            items += _nest(own, behind, branch.text, branch.text, job)
         else:
             inner = [Item((), branch.target, branch.text), *behind]
-            items += _nest(branch.conditions, inner, "", " ".join((branch.text, rule_text(rest))), job)
+            items += _nest(own, inner, "", " ".join((branch.text, rule_text(rest))), job)
     return items
 
 

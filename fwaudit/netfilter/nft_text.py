@@ -52,6 +52,8 @@ def expression_text(expression: Any, left: Any = None) -> str:
         plain = expression.startswith("@") or expression.isdecimal() or not _is_quoted(left)
         return expression if plain else f'"{expression}"'
     if isinstance(expression, int):
+        if _is_raw(left):
+            return f"0x{expression:x}"
         return f"0x{expression:08x}" if _is_mark(left) else str(expression)
     if isinstance(expression, list):
         return ",".join(expression_text(part, left) for part in expression)
@@ -86,7 +88,11 @@ def _constant_text(kind: str, body: Any, left: Any) -> str | None:
         return " . ".join(
             expression_text(part, lefts[i] if i < len(lefts) else None) for i, part in enumerate(body))
     if kind == "map":
-        return f"{expression_text(body['key'])} map {expression_text(body['data'], body['key'])}"
+        data = body["data"]
+        if isinstance(data, dict) and isinstance(data.get("set"), list):
+            listed = ", ".join(_element_text(element, body["key"], left) for element in data["set"])
+            return f"{expression_text(body['key'])} map {{ {listed} }}"
+        return f"{expression_text(body['key'])} map {expression_text(data)}"
     if kind in _BITWISE:
         first = body[0]
         context = left if left is not None else first
@@ -94,19 +100,23 @@ def _constant_text(kind: str, body: Any, left: Any) -> str | None:
     return None
 
 
-def _element_text(element: Any, left: Any) -> str:
-    """An element of a set, or ``key : value`` of a map."""
+def _element_text(element: Any, left: Any, assigned: Any = None) -> str:
+    """An element of a set, or ``key : value`` of a map whose values go to ``assigned``."""
     if isinstance(element, list) and len(element) == 2:
         key, value = element
-        return f"{expression_text(key, left)} : {data_text(value)}"
+        return f"{expression_text(key, left)} : {data_text(value, assigned)}"
     return expression_text(element, left)
 
 
-def data_text(value: Any) -> str:
+def data_text(value: Any, assigned: Any = None) -> str:
     """The value side of a map: a verdict or an expression."""
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _VERDICTS:
         return statement_text(value)
-    return expression_text(value)
+    return expression_text(value, assigned)
+
+
+def _is_raw(left: Any) -> bool:
+    return isinstance(left, dict) and isinstance(left.get("payload"), dict) and "base" in left["payload"]
 
 
 def _is_mark(left: Any) -> bool:
@@ -123,7 +133,7 @@ def _is_quoted(left: Any) -> bool:
     if isinstance(left, dict) and len(left) == 1:
         kind, body = next(iter(left.items()))
         if isinstance(body, dict):
-            key = body.get("key")
+            key = str(body.get("key"))
             return (kind == "meta" and key in _QUOTED_META) or (kind == "ct" and key == "helper") or kind == "osf" or (
                 kind == "fib" and body.get("result") in ("oif", "oifname"))
     return False
@@ -160,6 +170,10 @@ def _header(prefix: str) -> Any:
     return text
 
 
+def _extension_header(body: Mapping[str, Any]) -> str:
+    return f"{body['name']} {body['field']}" if "field" in body else f"exthdr {body['name']}"
+
+
 def _numgen(body: Mapping[str, Any]) -> str:
     offset = f" offset {body['offset']}" if body.get("offset") else ""
     return f"numgen {body['mode']} mod {body['mod']}{offset}"
@@ -174,7 +188,7 @@ _EXPRESSIONS: Final = {
     "payload": _payload,
     "ct": _ct,
     "fib": _fib,
-    "exthdr": _header(""),
+    "exthdr": _extension_header,
     "ip option": _header("ip option"),
     "tcp option": _header("tcp option"),
     "sctp chunk": _header("sctp chunk"),

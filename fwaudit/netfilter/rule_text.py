@@ -1,8 +1,8 @@
 """The text of one rule → conditions and target, quoting and all.
 
 Most rules of a large ruleset differ in their addresses alone, so what is behind these is read once and kept
-(docs/performance.md): the rest of a line is looked up as it stands; then in two halves, in front of ``-j`` and behind
-it; and only what was in neither is taken apart word by word.
+(docs/performance.md): the rest of a line is looked up as it stands, then by its pieces, one for each match and one for
+the target; and only a rule that does not divide so plainly is taken apart word by word.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from fwaudit.packet.fields import PROTOCOL_NAMES
 _WORD = re.compile(r'[ \t]*(?:(?<= -[jgio] )(\S+)|("(?:[^"\\]|\\.)*"(?![^ \t])|[^ \t"][^ \t]*))', re.S)
 _ESCAPE = re.compile(r"\\(.)", re.S)
 _COMMENT = re.compile(r' -m comment --comment "([^"\\]*)"(?= |$)')
+_PIECE = re.compile(r" (?:! )?-[iop] [^\s!]\S*| -m \S+(?: (?!-m |(?:! )?-[a-zA-Z] )\S+)*")
 _COMMAND = re.compile(r"-[A-Z]$")
 _JUMPS = frozenset({"-j", "--jump", "-g", "--goto"})
 _BASICS: Mapping[str, int] = {name: reader.arguments for name, reader in READERS.items()}
 _NO_OPTIONS: Mapping[str, int] = {}
+_UNSEEN: tuple[tuple[Condition, ...], str] = ((), "")
 
 
 class RuleError(Exception):
@@ -90,7 +92,7 @@ class RuleReader:
         self.family = family
         self._chains: Collection[str] = ()
         self._rules: dict[str, RuleText] = {}
-        self._fronts: dict[str, tuple[tuple[Condition, ...], str]] = {}
+        self._pieces: dict[str, tuple[tuple[Condition, ...], str] | None] = {}
         self._backs: dict[str, Target] = {}
 
     def begin_table(self, chains: Collection[str]) -> None:
@@ -103,10 +105,10 @@ class RuleReader:
         """What the part of a rule behind its chain and addresses says. Raises RuleError, OtherFamily."""
         found = self._rules.get(rest)
         if found is None:
-            found = self._rules[rest] = self._by_halves(rest) or self._by_words(rest)
+            found = self._rules[rest] = self._by_pieces(rest) or self._by_words(rest)
         return found
 
-    def _by_halves(self, rest: str) -> RuleText | None:
+    def _by_pieces(self, rest: str) -> RuleText | None:
         """As `_by_words`, but looking up what is in front of ``-j`` and what is behind; None where it is not plain that
         the words may be divided so."""
         quoted = ""
@@ -124,22 +126,54 @@ class RuleReader:
             if target is None:
                 return None
             self._backs[back] = target
-        said = self._fronts.get(front)
-        if said is None:
-            try:
-                apart = _take_apart(words_of(front))
-            except RuleError:
+        pieces = _PIECE.findall(front)
+        if "".join(pieces) != front:
+            return None
+        conditions: tuple[Condition, ...] = ()
+        comment = quoted
+        for piece in pieces:
+            said = self._pieces.get(piece, _UNSEEN)
+            if said is _UNSEEN:
+                said = self._pieces[piece] = self._read_piece(piece)
+            if said is None:
                 return None
-            said = self._fronts[front] = self._conditions(apart)
-        conditions, comment = said
-        return RuleText(conditions, target, f"{quoted} {comment}" if quoted and comment else quoted or comment)
+            conditions += said[0]
+            if said[1]:
+                comment = f"{comment} {said[1]}" if comment else said[1]
+        return RuleText(conditions, target, comment)
+
+    def _read_piece(self, piece: str) -> tuple[tuple[Condition, ...], str] | None:
+        """The conditions and the comment of ``-m name`` with its options, or of one option of the rule itself; None
+        where a word in it may belong to another part of the rule."""
+        words = piece.split(" ")
+        if len(words) == 5:  # one option with one argument, as nearly all of them are
+            match = MATCHES.get(words[2])
+            if match is not None and match.options.get(words[3]) == 1 and words[4][0] not in '"!' and words[1] == "-m":
+                option = Option(words[3], False, (words[4],), f"{words[3]} {words[4]}")
+                return self._conditions(_Apart([], [(words[2], [option])], []))
+        try:
+            apart = _take_apart(words_of(piece))
+        except RuleError:
+            return None
+        for name, options in apart.groups:
+            match = MATCHES.get(name)
+            if match is None or (options and not match.options) or apart.basics:
+                return None
+            if any(option.name not in match.options for option in options):
+                return None
+        return self._conditions(apart)
 
     def _read_back(self, back: str) -> Target | None:
         """The target of ``-j back``, None where a word of it may be anything but the target's own."""
+        words = back.split(" ")
+        if len(words) == 1:
+            return self._target("-j", back, ())
+        kind = TARGETS.get(words[0])
+        if len(words) == 3 and kind is not None and kind.options.get(words[1]) == 1 and words[2][:1] not in '"!':
+            return self._target("-j", words[0], [Option(words[1], False, (words[2],), f"{words[1]} {words[2]}")])
         basics, groups, jumps = _take_apart(["-j", *words_of(back)])
         if basics or groups:
             return None
-        kind = TARGETS.get(jumps[0][1])
         if kind is not None and kind.options and any(option.name not in kind.options for option in jumps[0][2]):
             return None
         return self._target(*jumps[0])

@@ -120,6 +120,9 @@ def port(text: str) -> int:
 
 def port_range(text: str, separator: str = ":") -> tuple[int, int]:
     """``a``, ``a:b``, ``:b`` or ``a:`` as (low, high). Raises ValueError."""
+    if text.isdigit():
+        value = port(text)
+        return value, value
     low, found, high = text.partition(separator)
     if not found:
         return port(low), port(low)

@@ -14,7 +14,8 @@ from fwaudit.packet.intervals import IntervalSet
 def address_range(text: str, family: int) -> tuple[int, int]:
     """``a`` or ``a-b`` as (low, high). Raises ValueError, also for the other family."""
     low, dash, high = text.partition("-")
-    first, last = parse_address(low), parse_address(high if dash else low)
+    first = parse_address(low)
+    last = parse_address(high) if dash else first
     if first[0] != family or last[0] != family or last[1] < first[1]:
         raise ValueError(f"not a range of IPv{family} addresses: {text!r}")
     return first[1], last[1]
