@@ -92,7 +92,7 @@ def options(holder: Holder) -> dict[str, Any]:
     """
     try:
         copy = _borrow(holder)
-    except OSError:
+    except (OSError, AttributeError):  # gone, forbidden, or a Python or kernel that has no such call
         return {}
     found: dict[str, Any] = {}
     with socket.socket(fileno=copy) as borrowed, contextlib.suppress(OSError):
