@@ -38,8 +38,8 @@ def collect(
     """The facts of this host, within ``timeout`` seconds. Never raises for what the machine does not answer.
 
     ``only``: names of COLLECTORS, or ``iptables``/``nftables``; ``progress`` is called with a collector's name as it
-    ends. ``machine`` is for one call: it is stopped at the end. Without root, what needs it is missing with "permission denied; run as root". Raises UsageError for a name
-    that is none.
+    ends; ``machine`` is for one call and is stopped at its end. Without root, what needs it is missing with
+    "permission denied; run as root". Raises UsageError for a name that is none.
     """
     machine = machine or Machine(timeout)
     names = _names(only)
