@@ -37,7 +37,7 @@ def statement_text(statement: Any) -> str:
             return str(printer(body))
         if kind in _NAT:
             return _nat_text(kind, body)
-    except (TypeError, AttributeError, KeyError, IndexError):
+    except (TypeError, AttributeError, KeyError, IndexError, ValueError):
         pass
     if body is None:
         return str(kind)

@@ -119,6 +119,7 @@ NO_PORTS = "proto=not 6,17,33,132,136"
     ({"&": [FLAGS, {"|": ["fin", "syn", "rst", "ack"]}]}, "==", "syn", "proto=6 & tcp_flags&0x17=0x2"),
     ({"&": [FLAGS, ["fin", "syn", "rst", "ack"]]}, "!=", "syn", "proto=6 & !tcp_flags&0x17=0x2"),
     ({"&": [FLAGS, ["fin", "syn"]]}, "==", "ack", "proto=6 & false"),
+    ({"&": [FLAGS, ["fin", "syn"], "syn"]}, "==", "syn", "proto=6 & tcp_flags&0x2=0x2"),  # newer versions chain them
     ({"&": [FLAGS, "syn"]}, ">", 0, "proto=6 & tcp_flags=2-3,6-7,10-11,14-15,18-19,22-23,…64"),
     # interfaces
     (meta("iifname"), "==", "eth0", "iif=eth0"),
