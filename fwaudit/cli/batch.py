@@ -1,0 +1,120 @@
+"""``trace --batch``: one JSON object a line in, one a line out, in order. docs/snapshot.md is the contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from fwaudit.errors import UsageError
+from fwaudit.model.verdict import Query, Trace
+from fwaudit.packet.address import parse_address
+from fwaudit.packet.fields import MAX_PORT, PORT_PROTOCOLS, PROTOCOLS
+from fwaudit.packet.intervals import ALL, IntervalSet
+from fwaudit.path.engine import Engine
+from fwaudit.render.trace import trace_json
+
+_MAX_LINE = 65536
+
+
+def answers(engine: Engine, lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """(answer, whether the query was good) for every line that is not blank."""
+    for line in lines:
+        if not line.strip():
+            continue
+        identity: object = None
+        try:
+            raw = _object(line)
+            identity = raw.get("id")
+            answer = {"id": identity, **trace_json(ask(engine, query_of(raw)))}
+            good = True
+        except (UsageError, ValueError) as error:
+            answer, good = {"id": identity, "error": str(error)}, False
+        yield json.dumps(answer, ensure_ascii=True, separators=(",", ":")), good
+
+
+def ask(engine: Engine, query: Query) -> Trace:
+    """The trace of one packet; a packet of the host itself may leave its source to the kernel."""
+    return engine.trace(query)
+
+
+def _object(line: str) -> dict[str, Any]:
+    if len(line) > _MAX_LINE:
+        raise UsageError("the line is longer than 65,536 characters")
+    try:
+        raw = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise UsageError("not a JSON object")
+    return raw
+
+
+def query_of(raw: dict[str, Any]) -> Query:
+    """The question that a batch line asks. Raises UsageError naming the field that is wrong."""
+    family, dst = _address(raw, "dst")
+    hook = _hook(raw)
+    iif = raw.get("in")
+    if iif is not None and not isinstance(iif, str):
+        raise UsageError("in: an interface's name, or null for a packet that the host sends")
+    iif = "" if iif in (None, "lo") else iif
+    if raw.get("src") is None:
+        if iif or hook:
+            raise UsageError("src is missing")
+        sources = ALL
+    else:
+        source_family, source = _address(raw, "src")
+        if source_family != family:
+            raise UsageError("src and dst are of different families")
+        sources = IntervalSet.of(source)
+    proto = _proto(raw)
+    dport = _number(raw, "dport", MAX_PORT)
+    if dport is None and proto in PORT_PROTOCOLS:
+        raise UsageError("dport is missing")
+    out = raw.get("out")
+    if out is not None and not isinstance(out, str):
+        raise UsageError("out: an interface's name")
+    return Query(family, iif, dst, proto, dport or 0, sources, _number(raw, "sport", MAX_PORT), hook, out or "")
+
+
+def _address(raw: dict[str, Any], name: str) -> tuple[int, int]:
+    value = raw.get(name)
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is missing" if value is None else f"{name}: not an address")
+    try:
+        return parse_address(value)
+    except ValueError:
+        raise UsageError(f"{name}: not an address: {value[:60]!r}") from None
+
+
+def _hook(raw: dict[str, Any]) -> Literal["", "input", "forward"]:
+    hook = raw.get("hook")
+    if hook is None:
+        return ""
+    if hook == "input":
+        return "input"
+    if hook == "forward":
+        return "forward"
+    raise UsageError("hook: input or forward")
+
+
+def _proto(raw: dict[str, Any]) -> int:
+    value = raw.get("proto")
+    if isinstance(value, str):
+        number = PROTOCOLS.get(value.lower())
+        if number is not None:
+            return number
+        if value.isascii() and value.isdigit() and int(value) < 256:
+            return int(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 256:
+        return value
+    raise UsageError("proto is missing" if value is None else f"proto: not a protocol: {str(value)[:40]!r}")
+
+
+def _number(raw: dict[str, Any], name: str, top: int) -> int | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
+        raise UsageError(f"{name}: not a number from 0 to {top}")
+    return value

@@ -1,0 +1,127 @@
+"""``fwaudit trace``: what becomes of a packet, rule by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fwaudit.model.verdict import Query
+    from fwaudit.path.engine import Engine
+
+_EXAMPLES = """Say what becomes of a packet, and which rules it meets.
+
+The packet is the first of a new connection. It comes in by --in (left out: the host itself sends it), from --from (an
+address or a network; left out: from anywhere, and the answer names the sources for each outcome), to --to.
+
+Examples:
+
+  fwaudit trace --in eth0 --from 198.51.100.7 --to 203.0.113.10:5432/tcp
+
+  fwaudit trace --in eth0 --to [2001:db8::10]:443/tcp --format json
+
+  fwaudit trace --snapshot host.tar.gz --batch queries.jsonl
+"""
+
+
+def trace(
+    to: Annotated[str, typer.Option("--to", help="Destination: ADDRESS:PORT/PROTOCOL, [ADDRESS]:PORT for IPv6.")] = "",
+    source: Annotated[str, typer.Option("--from", help="Source: an address or a network.")] = "",
+    iif: Annotated[str, typer.Option("--in", help="The interface that the packet comes in by.")] = "",
+    sport: Annotated[int, typer.Option("--sport", help="Source port. Left out: any that a client takes.")] = -1,
+    batch: Annotated[str, typer.Option("--batch", help="Answer every line of this JSON Lines file; - is stdin.")] = "",
+    snapshot: Annotated[Path | None, typer.Option("--snapshot", help="Ask a recorded host in place of this one.")] = None,
+    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")] = False,
+) -> int:
+    from fwaudit.cli.source import load, without_collector
+    from fwaudit.errors import UsageError
+    from fwaudit.parse.host import parse_host
+    from fwaudit.path.engine import Engine
+
+    if bool(to) == bool(batch):
+        raise UsageError("give either --to or --batch", "fwaudit trace --help shows examples.")
+    if format not in ("table", "json"):
+        raise UsageError(f"no such format: {format}", "trace has the formats table and json.")
+    query = None if batch else _query(to, source, iif, sport)
+    with without_collector():
+        engine = Engine(parse_host(load(snapshot)))
+        if query is None:
+            return _batch(engine, batch)
+        return _single(engine, query, format, no_color)
+
+
+trace.__doc__ = _EXAMPLES
+
+
+def _query(to: str, source: str, iif: str, sport: int) -> Query:
+    """The question that the options ask. Raises UsageError."""
+    from fwaudit.errors import UsageError
+    from fwaudit.model.verdict import Query
+    from fwaudit.packet.address import parse_address, parse_network
+    from fwaudit.packet.fields import PORT_PROTOCOLS, PROTOCOLS
+    from fwaudit.packet.intervals import ALL
+
+    where, _, protocol = to.partition("/")
+    proto = PROTOCOLS.get((protocol or "tcp").lower())
+    if proto is None:
+        raise UsageError(f"--to: no such protocol: {protocol}", "For example: --to 203.0.113.10:5432/tcp")
+    address, _, port = where.rpartition(":") if proto in PORT_PROTOCOLS else (where, "", "0")
+    try:
+        family, dst = parse_address(address.strip("[]"))
+        dport = int(port)
+        if not 0 <= dport <= 65535:
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"--to: not ADDRESS:PORT/PROTOCOL: {to}",
+                         "For example: --to 203.0.113.10:5432/tcp or --to '[2001:db8::10]:443/tcp'") from None
+    sources = ALL
+    if source:
+        try:
+            source_family, sources = parse_network(source)
+        except ValueError:
+            raise UsageError(f"--from: not an address or a network: {source}",
+                             "For example: --from 198.51.100.7 or --from 10.0.0.0/8") from None
+        if source_family != family:
+            raise UsageError("--from and --to are of different families", "Both IPv4 or both IPv6.")
+    if sport > 65535:
+        raise UsageError(f"--sport: not a port: {sport}", "A number from 0 to 65535.")
+    return Query(family, "" if iif == "lo" else iif, dst, proto, dport, sources, None if sport < 0 else sport)
+
+
+def _batch(engine: Engine, path: str) -> int:
+    import sys
+
+    from fwaudit.cli import OK, UNKNOWN
+    from fwaudit.cli.batch import answers
+    from fwaudit.errors import UsageError
+
+    bad = 0
+    try:
+        stream = sys.stdin if path == "-" else Path(path).open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "Give a file of JSON Lines, or - for stdin.") from error
+    with stream:
+        for answer, good in answers(engine, stream):
+            sys.stdout.write(answer + "\n")
+            bad += not good
+    return UNKNOWN if bad else OK
+
+
+def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
+    from fwaudit.audit import trace_all
+    from fwaudit.cli import OK, UNKNOWN
+    from fwaudit.cli.output import screen
+    from fwaudit.render.trace import trace_table, traces_json
+
+    if query.iif and query.iif not in engine.host.interfaces and engine.host.interfaces:
+        from fwaudit.errors import UsageError
+
+        names = ", ".join(sorted(name for name in engine.host.interfaces if name != "lo"))
+        raise UsageError(f"--in: this host has no interface {query.iif}", f"It has: {names}")
+    answers = trace_all(engine, query)
+    style = screen(no_color)
+    print(traces_json(query, answers) if format == "json" else trace_table(query, answers, style))
+    return UNKNOWN if any(answer.trace.disposition == "undecided" for answer in answers) else OK

@@ -1,0 +1,153 @@
+"""What an audit found: for every service from where it can be reached, and whether the firewall policy meant it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from fwaudit.model.verdict import Answerer, Query, Trace
+from fwaudit.packet.intervals import IntervalSet
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal[
+    "bypass",       # reached by sources that the firewall policy denies
+    "neighbours",   # reached only by machines on the same link that send to an address which is not meant for them
+    "undecided",    # the snapshot does not tell whether sources that policy denies get through
+    "as-intended",  # reached, and policy allows every source that gets through
+    "blocked",      # nobody gets through from outside
+]
+
+
+class Severity(IntEnum):
+    """How bad it would be; how sure it is stands apart (`Exposure.certain`)."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Something that answers on a port.
+
+    ``kind``: ``published`` (Docker's -p; ``port`` is the host's), ``host-socket`` (a process of the host), or
+    ``container-port`` (a port inside a container, reached at the container's own address). ``bound``: the address that
+    it was published on or listens on, as text, ``*`` for every address. ``container_port`` of a published port.
+    ``likely``: what it probably is (PostgreSQL), empty where nobody can tell.
+    """
+
+    kind: Literal["published", "host-socket", "container-port"]
+    proto: int
+    port: int
+    bound: str = "*"
+    container: str = ""
+    container_port: int = 0
+    project: str = ""
+    compose_service: str = ""
+    image: str = ""
+    process: str = ""
+    likely: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in: by interface ``iif`` to address ``dst``.
+
+    ``certainly``/``possibly``: sources that get through and are answered. ``allowed``/``allowed_possibly``: sources
+    that policy lets in there. ``neighbours_only``: only a machine on the same link can send such a packet here, since
+    ``dst`` is not routed to that interface from afar.
+    """
+
+    iif: str
+    dst: int
+    certainly: IntervalSet
+    possibly: IntervalSet
+    allowed: IntervalSet
+    allowed_possibly: IntervalSet
+    neighbours_only: bool = False
+    to: Answerer | None = None
+
+    @property
+    def bypass(self) -> IntervalSet:
+        """Sources that certainly get in although policy certainly denies them."""
+        return self.certainly - self.allowed_possibly
+
+    @property
+    def doubtful(self) -> IntervalSet:
+        """Sources that may get in although policy certainly denies them."""
+        return self.possibly - self.certainly - self.allowed_possibly
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the firewall policy says about a service, and by which rule.
+
+    ``by``: ``ufw``, or ``INPUT`` where there is no active ufw and the INPUT chains as they are were asked.
+    ``says``: allow, deny, reject, limit, partly (some sources), or unknown. ``rule``: the number in
+    ``ufw status numbered``, 0 for a default policy. ``text``: the rule or default in ufw's words.
+    """
+
+    by: Literal["ufw", "INPUT", "loopback", "route"]
+    says: Literal["allow", "deny", "reject", "limit", "partly", "unknown"]
+    rule: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One packet that shows it: the question, and its way rule by rule."""
+
+    query: Query
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One service in one family. ``ways`` has one entry for each interface and address that was asked about.
+
+    ``certain``: False where the verdict rests on something that the snapshot does not tell. ``evidence``: a packet
+    that gets through, or for an undecided one the packet that shows why; None where everything is blocked.
+    """
+
+    service: Service
+    family: int
+    ways: tuple[Way, ...]
+    verdict: Verdict
+    severity: Severity
+    certain: bool
+    policy: Policy
+    evidence: Evidence | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def from_outside(self) -> bool:
+        """True where it is reached from outside although policy does not allow it: what the first line counts."""
+        return self.verdict == "bypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that an audit says about one host.
+
+    ``networks``: interface → its own networks (family, low, prefix), for putting sources into words. ``unread``:
+    (source, why) for what could not be looked at. ``firewall``: one line on what stands for policy here.
+    """
+
+    host: str
+    taken_at: str
+    exposures: tuple[Exposure, ...]
+    firewall: str
+    engine: str
+    networks: Mapping[str, tuple[tuple[int, int, int], ...]]
+    unread: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """True where every source that was wanted could be read."""
+        return not self.unread
