@@ -10,12 +10,12 @@ of the result is ``excluded``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from fwaudit.errors import ParseError
 from fwaudit.model.ruleset import Element, NamedSet
+from fwaudit.netfilter.ipset_regions import Region, Unread, Value, joined, nested, without
 from fwaudit.netfilter.matches._option import number, port_range
 from fwaudit.netfilter.matches.basic import protocol_number
 from fwaudit.packet.address import masked, parse_address
@@ -34,13 +34,6 @@ _TYPES = frozenset({
     "hash:net,iface", "list:set",
 })
 _MAX_SUBTRACTIONS = 1_000_000
-
-Value = IntervalSet | str
-
-
-class _Unread(Exception):
-    """The set holds what the model has no word for."""
-
 
 @dataclass(slots=True)
 class _Open:
@@ -64,13 +57,6 @@ class _Open:
                 kinds.append("proto")
             kinds.append(_KINDS.get(name, name))
         return tuple(kinds)
-
-
-class _Region(NamedTuple):
-    """What one element covers: a value for each kind, and how specific it is: the prefix lengths of its networks."""
-
-    values: tuple[Value, ...]
-    lengths: tuple[int, ...]
 
 
 def parse(text: str, source: str = "ipset/save") -> dict[tuple[str, ...], NamedSet]:
@@ -113,15 +99,15 @@ def _finish(found: _Open, source: str) -> NamedSet:
     dynamic = "timeout" in found.options
     try:
         if found.kind not in _TYPES:
-            raise _Unread(f"sets of type {found.kind} are not known here")
+            raise Unread(f"sets of type {found.kind} are not known here")
         if found.kind == "list:set":
             return NamedSet(key, ("set",), members=tuple(element for element, _, _ in found.added), dynamic=dynamic)
         if "mac" in found.fields:
-            raise _Unread("it holds hardware addresses")
+            raise Unread("it holds hardware addresses")
         if found.kinds == ("addr",):
             return NamedSet(key, ("addr",), {found.family: _addresses(found, source)}, dynamic=dynamic)
         return NamedSet(key, found.kinds, elements=_elements(found, source), dynamic=dynamic)
-    except _Unread as why:
+    except Unread as why:
         return NamedSet(key, found.kinds, dynamic=dynamic, unread=str(why))
 
 
@@ -136,11 +122,11 @@ def _each(found: _Open, source: str, read: Callable[[str, str], None]) -> None:
 
 
 def _marks(text: str) -> tuple[bool, bool]:
-    """(nomatch, wildcard) of an element by its options. Raises _Unread for one whose effect is not known."""
+    """(nomatch, wildcard) of an element by its options. Raises Unread for one whose effect is not known."""
     options = _options(text, _ADD_FLAGS)
     unknown = options.keys() - _WITHOUT_EFFECT - _ADD_FLAGS - {"-exist"}
     if unknown:
-        raise _Unread(f"an element has the option {sorted(unknown)[0]}, which is not known here")
+        raise Unread(f"an element has the option {sorted(unknown)[0]}, which is not known here")
     return "nomatch" in options, "wildcard" in options
 
 
@@ -163,7 +149,7 @@ def _addresses(found: _Open, source: str) -> IntervalSet:
 
     _each(found, source, read)
     if excluded:
-        return IntervalSet.from_ranges(_nested(matching, excluded))
+        return IntervalSet.from_ranges(nested(matching, excluded))
     return IntervalSet.from_ranges(matching)
 
 
@@ -177,7 +163,7 @@ def _with_bitmask(found: _Open, source: str) -> IntervalSet:
         try:
             out.extend(masked(value, mask, width).ranges((1 << width) - 1))
         except ValueError:
-            raise _Unread("its bitmask has too many holes") from None
+            raise Unread("its bitmask has too many holes") from None
 
     _each(found, source, read)
     return IntervalSet.from_ranges(out)
@@ -215,33 +201,12 @@ def _span(text: str, family: int, prefix: int) -> tuple[int, int, int]:
     return low, low + (1 << free) - 1, width - free
 
 
-def _nested(matching: Sequence[tuple[int, int]], excluded: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:
-    """The ranges that match, of networks that lie in each other or apart: the innermost one decides."""
-    spans = [(low, high, False) for low, high in matching] + [(low, high, True) for low, high in excluded]
-    stack: list[list[int]] = []  # next address to say something of, last address, whether it matches
-
-    def say(high: int) -> Iterable[tuple[int, int]]:
-        if stack and stack[-1][2] and stack[-1][0] <= high:
-            yield stack[-1][0], high
-
-    for low, high, nomatch in [*sorted(spans, key=lambda span: (span[0], -span[1])), (1 << 128, 1 << 128, True)]:
-        while stack and stack[-1][1] < low:
-            yield from say(stack[-1][1])
-            last = stack.pop()[1]
-            if stack:
-                stack[-1][0] = last + 1
-        if stack and stack[-1][1] < high:
-            raise _Unread("ranges that overlap, beside nomatch elements")
-        yield from say(low - 1)
-        stack.append([low, high, not nomatch])
-
-
 # ---- sets of several fields -----------------------------------------------------------------------------------------
 
 
 def _elements(found: _Open, source: str) -> tuple[Element, ...]:
-    matching: list[_Region] = []
-    excluded: list[_Region] = []
+    matching: list[Region] = []
+    excluded: list[Region] = []
 
     def read(element: str, options: str) -> None:
         nomatch, wildcard = _marks(options) if options else (False, False)
@@ -249,15 +214,15 @@ def _elements(found: _Open, source: str) -> tuple[Element, ...]:
 
     _each(found, source, read)
     if len(matching) * len(excluded) > _MAX_SUBTRACTIONS:
-        raise _Unread("too many nomatch elements")
+        raise Unread("too many nomatch elements")
     regions = [region.values for region in matching]
     if excluded:
-        regions = [piece for region in matching for piece in _without(region, excluded)]
-    return tuple(Element(values) for values in _joined(_joined(regions, 0), -1))
+        regions = [piece for region in matching for piece in without(region, excluded)]
+    return tuple(Element(values) for values in joined(joined(regions, 0), -1))
 
 
-def _region(found: _Open, text: str, wildcard: bool) -> _Region:
-    """What an element says. Raises ValueError where it does not read, _Unread where the model has no word for it."""
+def _region(found: _Open, text: str, wildcard: bool) -> Region:
+    """What an element says. Raises ValueError where it does not read, Unread where the model has no word for it."""
     parts = text.split(",")
     if len(parts) != len(found.fields):
         raise ValueError(f"not {len(found.fields)} fields")
@@ -275,7 +240,7 @@ def _region(found: _Open, text: str, wildcard: bool) -> _Region:
             values.append(IntervalSet((low, high + 1)))
             if name == "net":
                 lengths.append(length)
-    return _Region(tuple(values), tuple(lengths))
+    return Region(tuple(values), tuple(lengths))
 
 
 def _ports(text: str, is_bitmap: bool) -> tuple[IntervalSet, IntervalSet]:
@@ -287,9 +252,9 @@ def _ports(text: str, is_bitmap: bool) -> tuple[IntervalSet, IntervalSet]:
         return protocols, IntervalSet.range(*port_range(span, "-"))
     proto = protocol_number(name)
     if proto is None:
-        raise _Unread(f"protocol {name} is not known here")
+        raise Unread(f"protocol {name} is not known here")
     if proto in (ICMP, ICMPV6):
-        raise _Unread("an element is an ICMP type")
+        raise Unread("an element is an ICMP type")
     if proto not in PORT_PROTOCOLS:
         return IntervalSet.of(proto), ALL
     return IntervalSet.of(proto), IntervalSet.range(*port_range(span, "-"))
@@ -298,9 +263,9 @@ def _ports(text: str, is_bitmap: bool) -> tuple[IntervalSet, IntervalSet]:
 def _interface(text: str, wildcard: bool) -> str:
     """An interface by name, or by its beginning: then with ``*`` at the end."""
     if text.startswith("physdev:"):
-        raise _Unread("an element is a bridge port (physdev)")
+        raise Unread("an element is a bridge port (physdev)")
     if text.endswith("*"):
-        raise _Unread("an interface with * in its name")
+        raise Unread("an interface with * in its name")
     return text + "*" if wildcard else text
 
 
@@ -308,58 +273,4 @@ def _mark(text: str, mask: str) -> IntervalSet:
     try:
         return masked(number(text), number(mask), 32)
     except ValueError as error:
-        raise _Unread(f"its mask of marks: {error}") from None
-
-
-def _without(region: _Region, excluded: Iterable[_Region]) -> list[tuple[Value, ...]]:
-    """What is left of an element: a nomatch element whose networks are more specific takes its part away. Where there
-    are two networks, the kernel tries all lengths of the second for each of the first."""
-    left = [region.values]
-    for other in excluded:
-        if other.lengths > region.lengths:
-            left = [piece for values in left for piece in _minus(values, other.values)]
-        elif other.lengths == region.lengths and all(
-                _common(a, b) for a, b in zip(region.values, other.values, strict=True)):
-            raise _Unread("an element and a nomatch element of the same size overlap")
-    return left
-
-
-def _minus(values: tuple[Value, ...], other: tuple[Value, ...]) -> Iterable[tuple[Value, ...]]:
-    """The parts of a product of sets outside of another one."""
-    common = [_common(a, b) for a, b in zip(values, other, strict=True)]
-    if not all(common):
-        yield values
-        return
-    for at, (mine, shared) in enumerate(zip(values, common, strict=True)):
-        if isinstance(mine, str) or not isinstance(shared, IntervalSet):
-            if mine != shared:
-                raise _Unread("a nomatch element takes single interfaces out of a wildcard")
-        elif mine - shared:
-            yield (*(part for part in common[:at] if part is not None), mine - shared, *values[at + 1:])
-
-
-def _common(a: Value, b: Value) -> Value | None:
-    """What two values have in common, None for nothing."""
-    if isinstance(a, str) or isinstance(b, str):
-        first, second = str(a), str(b)
-        if first == second or (second.endswith("*") and first.startswith(second[:-1])):
-            return first
-        return second if first.endswith("*") and second.startswith(first[:-1]) else None
-    return a & b or None
-
-
-def _joined(regions: Iterable[tuple[Value, ...]], at: int) -> list[tuple[Value, ...]]:
-    """The same with those joined that differ in their first (``at`` 0) or last (-1) field only, where that is a set."""
-    out: list[tuple[Value, ...]] = []
-    alike: dict[tuple[Value, ...], list[IntervalSet]] = {}
-    for values in regions:
-        value = values[at]
-        if isinstance(value, IntervalSet) and value != ALL:
-            alike.setdefault(values[1:] if at == 0 else values[:-1], []).append(value)
-        else:
-            out.append(values)
-    top = (1 << 128) - 1
-    for rest, sets in alike.items():
-        joined = IntervalSet.from_ranges([span for each in sets for span in each.ranges(top)])
-        out.append((joined, *rest) if at == 0 else (*rest, joined))
-    return out
+        raise Unread(f"its mask of marks: {error}") from None

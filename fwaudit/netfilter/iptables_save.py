@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import Condition, In, Unknown
-from fwaudit.model.ruleset import (
-    Backend,
-    Chain,
-    Goto,
-    Jump,
-    NetmapDnat,
-    Rule,
-    Table,
-    Undecidable,
-)
+from fwaudit.model.ruleset import Backend, Chain, Rule, Table
+from fwaudit.netfilter.chain_graph import callers_of, place_netmaps
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS
 from fwaudit.netfilter.matches._option import negate
 from fwaudit.netfilter.matches.basic import OtherFamily, addresses
-from fwaudit.netfilter.rule_text import OpenQuote, RuleError, RuleReader
-from fwaudit.netfilter.targets.nat import netmap_of_source
+from fwaudit.netfilter.rule_text import RuleReader
+from fwaudit.netfilter.rule_words import OpenQuote, RuleError
 from fwaudit.packet.intervals import IntervalSet
 
 _RULE = re.compile(
@@ -262,62 +254,13 @@ class _Parser:
             chains[chain] = Chain(chain, tuple(table.rules[chain]), hook, priority,
                                  "nat" if name == "nat" else "route" if (name, chain) == ("mangle", "OUTPUT")
                                  else "filter", "drop" if policy == "DROP" else "accept")
-        callers = _callers(chains)
+        callers = callers_of(chains)
         if isinstance(callers, str):
             raise self.error(table.line, f"chains of table {name} jump in a circle at {callers}",
                              "The kernel refuses that, so the dump was edited.")
         if name == "nat":
-            _place_netmaps(chains, callers)
+            place_netmaps(chains, callers)
         self.tables[name] = Table(self.backend, "ip" if self.family == 4 else "ip6", name, chains)
-
-
-def _jumps(chain: Chain) -> list[str]:
-    return list({rule.target.chain: None for rule in chain.rules if isinstance(rule.target, (Jump, Goto))})
-
-
-def _callers(chains: dict[str, Chain]) -> dict[str, set[str]] | str:
-    """The base chains that each chain is reached from, or the name of one that reaches itself."""
-    state: dict[str, int] = {}
-    order: list[str] = []
-    targets = {name: _jumps(chain) for name, chain in chains.items()}
-    for root in chains:
-        if root in state:
-            continue
-        state[root] = 1
-        stack = [(root, iter(targets[root]))]
-        while stack:
-            name, left = stack[-1]
-            following = next(left, None)
-            if following is None:
-                stack.pop()
-                state[name] = 2
-                order.append(name)
-            elif state.get(following) == 1:
-                return following
-            elif following not in state:
-                state[following] = 1
-                stack.append((following, iter(targets[following])))
-    callers: dict[str, set[str]] = {name: {name} if chain.hook else set() for name, chain in chains.items()}
-    for name in reversed(order):
-        for following in targets[name]:
-            callers[following] |= callers[name]
-    return callers
-
-
-def _place_netmaps(chains: dict[str, Chain], callers: dict[str, set[str]]) -> None:
-    """NETMAP rewrites the source in postrouting and input, the destination elsewhere (xt_NETMAP.c netmap_tg4)."""
-    for name, chain in chains.items():
-        if not any(isinstance(rule.target, NetmapDnat) for rule in chain.rules):
-            continue
-        hooks = {chains[caller].hook in ("postrouting", "input") for caller in callers[name]}
-        rules = []
-        for rule in chain.rules:
-            target = rule.target
-            if isinstance(target, NetmapDnat) and True in hooks:
-                rule = replace(rule, target=netmap_of_source(target) if hooks == {True} else Undecidable(
-                    "-j NETMAP", "called from hooks where it rewrites the source and where the destination"))
-            rules.append(rule)
-        chains[name] = replace(chain, rules=tuple(rules))
 
 
 def _short(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from fwaudit.model.condition import FALSE, TRUE, All, AnyOf, Condition, In, Not, Unknown
@@ -90,7 +91,13 @@ def negate(condition: Condition) -> Condition:
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
     """Their conjunction, in its shortest form."""
-    return conditions[0] if len(conditions) == 1 else All(tuple(conditions))
+    parts: list[Condition] = []
+    for condition in conditions:
+        if isinstance(condition, All):
+            parts += condition.parts
+        else:
+            parts.append(condition)
+    return parts[0] if len(parts) == 1 else All(tuple(parts))
 
 
 def any_of(conditions: Sequence[Condition]) -> Condition:
@@ -118,6 +125,7 @@ def port(text: str) -> int:
     return int(text)
 
 
+@lru_cache(maxsize=8192)
 def port_range(text: str, separator: str = ":") -> tuple[int, int]:
     """``a``, ``a:b``, ``:b`` or ``a:`` as (low, high). Raises ValueError."""
     if text.isdigit():

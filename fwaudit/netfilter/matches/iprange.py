@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from fwaudit.model.condition import Condition, In
 from fwaudit.netfilter.matches._option import Match, Reader, by_option
@@ -11,6 +12,7 @@ from fwaudit.packet.fields import Field
 from fwaudit.packet.intervals import IntervalSet
 
 
+@lru_cache(maxsize=4096)
 def address_range(text: str, family: int) -> tuple[int, int]:
     """``a`` or ``a-b`` as (low, high). Raises ValueError, also for the other family."""
     low, dash, high = text.partition("-")

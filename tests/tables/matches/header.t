@@ -1,0 +1,27 @@
+-m ttl --ttl-eq 1 ; = ; unknown[-m ttl --ttl-eq 1: time to live of the packet]
+-m ttl ! --ttl-eq 255 ; = ; unknown[-m ttl ! --ttl-eq 255: time to live of the packet]
+-m ttl --ttl-lt 5 ; = ; unknown[-m ttl --ttl-lt 5: time to live of the packet]
+-m length --length 0:100 ; = ; unknown[-m length --length 0:100: length of the packet]
+-m length ! --length 40 ; = ; unknown[-m length ! --length 40: length of the packet]
+-m dscp --dscp 0x2e ; = ; unknown[-m dscp --dscp 0x2e: service class of the packet (DSCP)]
+-m tos --tos 0x10/0x3f ; = ; unknown[-m tos --tos 0x10/0x3f: service class of the packet (TOS)]
+-p tcp -m ecn --ecn-tcp-cwr ; = ; proto{6} & unknown[-m ecn --ecn-tcp-cwr: congestion marks of the packet (ECN)]
+-p ah -m ah --ahspi 500 ; = ; proto{51} & unknown[-m ah --ahspi 500: IPsec numbers of the packet]
+-p esp -m esp --espspi 1:5 ; = ; proto{50} & unknown[-m esp --espspi 1:5: IPsec numbers of the packet]
+-p 108 -m ipcomp --ipcompspi 5 ; -p ipcomp -m ipcomp --ipcompspi 5 ; proto{108} & unknown[-m ipcomp --ipcompspi 5: IPsec numbers of the packet]
+-p tcp -m tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1400:1500 ; = ; proto{6} & tcp_flags&0x6=0x2 & unknown[-m tcpmss --mss 1400:1500: segment size of the packet]
+@ ip filter FORWARD !lab
+-m ipv4options --flags 3 ; = ; unknown[-m ipv4options --flags 3: IP options of the packet]
+@ ip6 filter FORWARD
+-m rt --rt-type 0 ; = ; never
+-m rt ! --rt-type 0 ; = ; never
+-m rt --rt-type 0 --rt-segsleft 1:3 ; = ; never
+-p icmpv6 -m icmp6 --icmpv6-type 135 -m hl --hl-eq 255 ; -p ipv6-icmp -m icmp6 --icmpv6-type 135 -m hl --hl-eq 255 ; proto{58} & icmp_type{135} & unknown[-m hl --hl-eq 255: hop limit of the packet]
+-m hl --hl-lt 5 ; = ; unknown[-m hl --hl-lt 5: hop limit of the packet]
+-m frag --fragid 1:5 --fragfirst ; = ; unknown[-m frag --fragid 1:5 --fragfirst: fragments]
+-m ipv6header --header frag --soft ; -m ipv6header --header ipv6-frag --soft ; unknown[-m ipv6header --header ipv6-frag --soft: extension headers of the packet]
+-m hbh --hbh-len 8 ; = ; unknown[-m hbh --hbh-len 8: hop-by-hop options of the packet]
+-m dst --dst-len 8 ; = ; unknown[-m dst --dst-len 8: destination options of the packet]
+-p mobility-header -m mh --mh-type binding-update ; -p mobility-header -m mh --mh-type 5 ; proto{135} & unknown[-m mh --mh-type 5: mobility header of the packet]
+-m eui64 ; = ; unknown[-m eui64: whether the address is made from the sender's hardware address]
+-m srh --srh-hdr-len-eq 8 ; = ; unknown[-m srh --srh-hdr-len-eq 8: segment routing header of the packet]

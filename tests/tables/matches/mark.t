@@ -1,0 +1,6 @@
+-m mark --mark 1 ; -m mark --mark 0x1 ; mark&0xffffffff=0x1
+-m mark ! --mark 0x4000/0x4000 ; = ; not(mark&0x4000=0x4000)
+-m mark --mark 0x40000/0xff0000 ; = ; mark&0xff0000=0x40000
+-m mark --mark 0 ; -m mark --mark 0x0 ; mark&0xffffffff=0x0
+-m connmark --mark 0x10/0xff ; = ; ct_state{1-3} & ct_mark&0xff=0x10
+-m connmark ! --mark 1 ; -m connmark ! --mark 0x1 ; ct_state{1-3} & not(ct_mark&0xffffffff=0x1)

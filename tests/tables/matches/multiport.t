@@ -1,0 +1,7 @@
+-p tcp -m multiport --dports 80,443 ; = ; proto{6} & dport{80,443}
+-p udp -m multiport --sports 53,60000:60100 ; = ; proto{17} & sport{53,60000-60100}
+-p tcp -m multiport --ports 80,8000:8010 ; = ; proto{6} & (sport{80,8000-8010} | dport{80,8000-8010})
+-p tcp -m multiport ! --dports 22,80 ; = ; proto{6} & dport{0-21,23-79,81-}
+-p tcp -m multiport ! --ports 22 ; = ; proto{6} & not((sport{22} | dport{22}))
+-p sctp -m multiport --dports 1:65535 ; = ; proto{132} & dport{1-65535}
+-p tcp -m multiport --destination-ports 1,2,3 -m tcp ! --sport 7 ; -p tcp -m multiport --dports 1,2,3 -m tcp ! --sport 7 ; proto{6} & dport{1-3} & sport{0-6,8-}

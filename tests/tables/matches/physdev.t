@@ -1,0 +1,9 @@
+-m physdev --physdev-in vnet0 ; = ; physin=vnet0
+-m physdev ! --physdev-in vnet+ ; = ; not(physin=vnet*)
+-m physdev --physdev-is-bridged ; = ; bridged{1}
+-m physdev ! --physdev-is-bridged ; = ; bridged{0,2-}
+-m physdev --physdev-is-in ; = ; physin?
+-m physdev ! --physdev-is-in ; = ; not(physin?)
+-m physdev --physdev-in eth1 --physdev-out eth2 --physdev-is-bridged ; = ; physin=eth1 & physout=eth2 & bridged{1}
+-m physdev ! --physdev-out eth2 --physdev-is-bridged ; = ; not(physout=eth2) & (physout? | not(physin?)) & bridged{1}
+-m physdev --physdev-is-out --physdev-is-bridged ; = ; physout? & bridged{1}

@@ -1,0 +1,3 @@
+-m pkttype --pkt-type unicast ; = ; pkttype{0}
+-m pkttype ! --pkt-type broadcast ; = ; pkttype{0,2-}
+-m pkttype --pkt-type multicast ; = ; pkttype{2}

@@ -1,0 +1,8 @@
+-m set --match-set S src ; = ; (src) in S
+-m set ! --match-set S dst ; = ; not((dst) in S)
+-m set --match-set P src,dst ; = ; (src,dst) in P
+-m set --match-set P dst,src -m set --match-set S src ; = ; (dst,src) in P & (src) in S
+-m set --match-set S src --return-nomatch ; = ; unknown[-m set --match-set S src --return-nomatch: elements of the set that are marked nomatch]
+-m set --match-set S src --packets-gt 5 ; = ; (src) in S & unknown[--packets-gt 5: counters of the set's element]
+-m set --match-set S src ! --bytes-eq 100 ; = ; (src) in S & unknown[! --bytes-eq 100: counters of the set's element]
+-m set --match-set S src ! --update-counters ; = ; (src) in S

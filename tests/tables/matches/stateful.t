@@ -1,0 +1,19 @@
+-m limit --limit 3/min --limit-burst 10 ; = ; unknown[-m limit --limit 3/min --limit-burst 10: rate limit]
+-m limit --limit 5/sec ; = ; unknown[-m limit --limit 5/sec: rate limit]
+-m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 20 --hashlimit-mode srcip --hashlimit-name ssh ; = ; unknown[-m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 20 --hashlimit-mode srcip --hashlimit-name ssh: rate limit]
+-p tcp -m connlimit --connlimit-above 3 ; -p tcp -m connlimit --connlimit-above 3 --connlimit-mask 32 --connlimit-saddr ; proto{6} & unknown[-m connlimit --connlimit-above 3 --connlimit-mask 32 --connlimit-saddr: number of open connections (connlimit)]
+-m recent --set --name DEFAULT --rsource ; -m recent --set --name DEFAULT --mask 255.255.255.255 --rsource ; always
+-m recent ! --set --name list --rdest ; -m recent ! --set --name list --mask 255.255.255.255 --rdest ; never
+-m recent --update --seconds 30 --hitcount 6 --name DEFAULT --rsource ; -m recent --update --seconds 30 --hitcount 6 --name DEFAULT --mask 255.255.255.255 --rsource ; unknown[-m recent --update --seconds 30 --hitcount 6 --name DEFAULT --mask 255.255.255.255 --rsource: earlier packets of this source (recent)]
+-m recent ! --rcheck --name -j --rsource ; -m recent ! --rcheck --name -j --mask 255.255.255.255 --rsource ; unknown[-m recent ! --rcheck --name -j --mask 255.255.255.255 --rsource: earlier packets of this source (recent)]
+-m recent --remove --name x --rsource ; -m recent --remove --name x --mask 255.255.255.255 --rsource ; unknown[-m recent --remove --name x --mask 255.255.255.255 --rsource: earlier packets of this source (recent)]
+-m quota --quota 1000 ; = ; unknown[-m quota --quota 1000: bytes so far (quota)]
+-m connbytes --connbytes 100: --connbytes-mode bytes --connbytes-dir both ; -m connbytes --connbytes 100 --connbytes-mode bytes --connbytes-dir both ; unknown[-m connbytes --connbytes 100 --connbytes-mode bytes --connbytes-dir both: bytes so far (connbytes)]
+-m statistic --mode random --probability 0.33333333349 ; = ; unknown[-m statistic --mode random --probability 0.33333333349: chance or turn (statistic)]
+-m statistic --mode nth ! --every 3 --packet 0 ; = ; unknown[-m statistic --mode nth ! --every 3 --packet 0: chance or turn (statistic)]
+-m nfacct --nfacct-name web ; = ; always
+-m connlabel --label 3 ; -m connlabel --label "3" ; unknown[-m connlabel --label "3": labels of the connection]
+@ ip filter FORWARD !lab
+-m quota2 --name q --quota 100 ; = ; unknown[-m quota2 --name q --quota 100: bytes so far (quota)]
+-m psd --psd-weight-threshold 21 ; = ; unknown[-m psd --psd-weight-threshold 21: port scans seen before]
+-m rateest --rateest eth0 --rateest-lt --rateest-bps 1mbit ; = ; unknown[-m rateest --rateest eth0 --rateest-lt --rateest-bps 1mbit: measured rate]
