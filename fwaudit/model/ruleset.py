@@ -16,7 +16,7 @@ from fwaudit.packet.fields import Field
 from fwaudit.packet.intervals import IntervalSet
 
 Backend = Literal["nft", "legacy", "native"]
-"""``nft``: made by iptables-nft; ``legacy``: by iptables-legacy; ``native``: by nft or a program that speaks netlink."""
+"""``nft``: made by iptables-nft; ``legacy``: by iptables-legacy; ``native``: by nft or another netlink program."""
 
 Hook = Literal["ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"]
 

@@ -20,8 +20,8 @@ Disposition = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """Who gets the packet. ``kind``: ``container``, ``host-socket``, or ``elsewhere`` for another machine that this host
-    forwards to. ``name``: of the container or the process.
+    """Who gets the packet. ``kind``: ``container``, ``host-socket``, or ``elsewhere`` for another machine that this
+    host forwards to. ``name``: of the container or the process.
 
     ``via`` is ``docker-proxy`` where a process of the host takes the connection for the container.
     """
@@ -98,3 +98,12 @@ class Reach:
 
     query: Query
     outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One outcome of a question about many sources: which, whether for certain, and the way of one of them."""
+
+    sources: IntervalSet
+    certainly: bool
+    trace: Trace

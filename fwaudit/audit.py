@@ -1,0 +1,86 @@
+"""The one-page story: a snapshot in, a report out. Pure; the library's entry point."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fwaudit.exposure import exposures, networks_of
+from fwaudit.intent import ufw as intent
+from fwaudit.model.host import Host
+from fwaudit.model.report import Report
+from fwaudit.model.snapshot import Snapshot
+from fwaudit.model.verdict import Answer, Query
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.parse.host import parse_host
+from fwaudit.parse.ufw_drift import drift
+from fwaudit.path.engine import Engine
+
+
+def audit(snapshot: Snapshot) -> Report:
+    """From where everything on the host can be reached, and what of it policy did not mean. Never raises for bad
+    sources: these are named in ``Report.unread``."""
+    host = parse_host(snapshot)
+    engine = Engine(host)
+    return Report(
+        host=host.name, taken_at=host.taken_at, exposures=exposures(host, engine), firewall=_firewall(host),
+        engine=_engine(host), networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
+    )
+
+
+def trace_all(engine: Engine, query: Query) -> list[Answer]:
+    """What becomes of every source that a question speaks of: an answer for each outcome, with one packet's way."""
+    single = query.sources.size(1 << 128) == 1 or not query.iif
+    if single:
+        return [Answer(query.sources, True, engine.trace(query))]
+    answers = []
+    left = query.sources
+    for outcome in engine.reach(query).outcomes:
+        area = outcome.certainly if outcome.disposition != "undecided" else outcome.possibly
+        left = left - area
+        if area:
+            answers.append(Answer(area, outcome.disposition != "undecided", engine.trace(_from(query, area))))
+    left = left & engine.fibs[query.family].universe
+    if left:
+        answers.append(Answer(left, False, engine.trace(_from(query, left))))
+    return answers
+
+
+def _from(query: Query, area: IntervalSet) -> Query:
+    return replace(query, sources=IntervalSet.of(area.lowest()))
+
+
+def _firewall(host: Host) -> str:
+    """One line on what stands for the admin's policy."""
+    ufw = host.ufw
+    if ufw.unread:
+        return f"ufw could not be read ({ufw.unread}); the INPUT chains as they are stand for the policy"
+    if not ufw.installed:
+        return "ufw is not installed; the INPUT chains as they are stand for the policy"
+    hooked = [family for family in (4, 6) if intent.in_force(host, family)]
+    if hooked == [4, 6]:
+        return f"ufw is active, {intent.default_policy(ufw).text}"
+    if hooked:
+        other = "IPv6" if hooked == [4] else "IPv4"
+        return f"ufw is active, {intent.default_policy(ufw).text}, but not for {other}"
+    if ufw.enabled:
+        return "ufw is enabled, but INPUT does not jump to its chains: its rules are not in force"
+    return "ufw is inactive; the INPUT chains as they are stand for the policy"
+
+
+def _engine(host: Host) -> str:
+    engine = host.engine
+    if engine.unread:
+        return f"{engine.name} could not be asked: {engine.unread}"
+    if not engine.version:
+        return "no container engine"
+    running = sum(container.running for container in engine.containers)
+    backend = f", {engine.firewall} backend" if engine.firewall else ""
+    return f"{engine.name} {engine.version}{backend}, {running} running containers"
+
+
+def _notes(host: Host) -> list[str]:
+    notes = [f"ufw: {line}" for line in drift(host.ufw, host.ruleset)]
+    for name, interface in sorted(host.interfaces.items()):
+        notes += [f"{program} on {name} is not modelled" for program in interface.programs]
+    notes += host.ruleset.notes
+    return notes
