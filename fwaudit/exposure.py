@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from fwaudit.intent import ufw as intent
-from fwaudit.model.host import Container, Host, Interface, PublishedPort, Socket
+from fwaudit.model.host import Container, Host, Interface, PublishedPort, Socket, UfwRule
 from fwaudit.model.report import Evidence, Exposure, Policy, Service, Severity, Verdict, Way
 from fwaudit.model.services import identify
 from fwaudit.model.verdict import Answerer, Query, Reach
@@ -146,9 +146,10 @@ class _Auditor:
         verdict, certain = _verdict(ways)
         way = _worst(ways, verdict)
         if way is None:
-            return Exposure(service, family, ways, verdict, Severity.INFO, certain, self._policy(service, family, None))
+            policy = self._policy(service, family, None, container)
+            return Exposure(service, family, ways, verdict, Severity.INFO, certain, policy)
         evidence = self._evidence(service, family, way, verdict)
-        policy = self._policy(service, family, evidence.query)
+        policy = self._policy(service, family, evidence.query, container)
         return Exposure(service, family, ways, verdict, _severity(service, family, way, verdict), certain, policy,
                         evidence, tuple(self._notes(service, way, container)))
 
@@ -171,11 +172,17 @@ class _Auditor:
                     allowed, maybe = allowed | outcome.certainly, maybe | outcome.possibly
                 elif outcome.disposition == "undecided":
                     maybe = maybe | outcome.possibly
-        for oif, address in self._behind(query.family, container):
-            routed = intent.route_allowed(self.host.ufw, query.family, query.iif, oif, address, query.proto,
-                                          service.container_port or service.port)
-            allowed, maybe = allowed | routed, maybe | routed
+        for rule, sources in self._route_rules(service, query, container):
+            if intent.allows(rule):
+                allowed, maybe = allowed | sources, maybe | sources
         return allowed, maybe
+
+    def _route_rules(self, service: Service, query: Query, container: Container | None) -> Iterator[
+            tuple[UfwRule, IntervalSet]]:
+        """``ufw route`` rules that speak of the container: they, too, are something that the admin meant."""
+        for oif, address in self._behind(query.family, container):
+            yield from intent.route_rules(self.host.ufw, query.family, query.iif, oif, address, query.proto,
+                                          service.container_port or service.port)
 
     def _behind(self, family: int, container: Container | None) -> Iterator[tuple[str, int]]:
         bridges = {network.name: network.interface for network in self.host.engine.networks}
@@ -215,9 +222,13 @@ class _Auditor:
             return low
         return area.lowest()
 
-    def _policy(self, service: Service, family: int, query: Query | None) -> Policy:
+    def _policy(self, service: Service, family: int, query: Query | None, container: Container | None) -> Policy:
+        """What policy says of the packet ``query``; where nothing gets in, of a stranger's packet."""
         if service.bound.startswith("127.") or service.bound == "::1":
             return Policy("loopback", "deny", 0, "meant for this host alone")
+        for rule, sources in self._route_rules(service, query, container) if query else ():
+            if query and query.sources <= sources and intent.allows(rule):
+                return intent.rule_policy(rule)
         if service.kind == "container-port":
             return Policy("route", "deny", 0, "no rule allows this container")
         if query is None:
@@ -228,10 +239,8 @@ class _Auditor:
             query = Query(family, self.outside[0].name, targets[0], service.proto, service.port, sample)
         trace = self.engine.trace(replace(query, hook="input"))
         if self.ufw[family]:
-            rule = intent.deciding_rule(self.host.ufw, trace, family)
-            if rule is not None:
-                return intent.rule_policy(rule)
-            return intent.default_policy(self.host.ufw)
+            decided = intent.deciding_rule(self.host.ufw, trace, family)
+            return intent.rule_policy(decided) if decided else intent.default_policy(self.host.ufw)
         text = trace.path[-1].text if trace.path else "chain policy accept"
         return Policy("INPUT", _SAYS.get(trace.disposition, "unknown"), 0, text)
 

@@ -6,12 +6,14 @@ this machine; the engine asks them. Here is the rest: which of ufw's own rules d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fwaudit.model.host import Host, UfwPolicy, UfwRule
 from fwaudit.model.report import Policy
 from fwaudit.model.ruleset import Jump
 from fwaudit.model.verdict import Trace
 from fwaudit.packet.fields import PROTOCOLS, max_address
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.intervals import IntervalSet
 
 _USER_CHAIN = {4: "ufw-user-input", 6: "ufw6-user-input"}
 _BEFORE_CHAIN = {4: "ufw-before-input", 6: "ufw6-before-input"}
@@ -67,10 +69,10 @@ def rule_policy(rule: UfwRule) -> Policy:
     return Policy("ufw", rule.action, rule.number, rule.text)
 
 
-def route_allowed(ufw: UfwPolicy, family: int, iif: str, oif: str, dst: int, proto: int, port: int) -> IntervalSet:
-    """The sources that ``ufw route`` rules allow to an address behind this host, first match first."""
-    decided = EMPTY
-    allowed = EMPTY
+def route_rules(ufw: UfwPolicy, family: int, iif: str, oif: str, dst: int, proto: int, port: int) -> Iterator[
+        tuple[UfwRule, IntervalSet]]:
+    """The ``ufw route`` rules about an address behind this host, each with the sources that it is the first to name."""
+    left = _network(family, None)
     for rule in ufw.rules:
         if rule.family != family or rule.direction != "route":
             continue
@@ -82,11 +84,14 @@ def route_allowed(ufw: UfwPolicy, family: int, iif: str, oif: str, dst: int, pro
             continue
         if rule.dst is not None and dst not in _network(family, rule.dst):
             continue
-        sources = _network(family, rule.src) - decided
-        decided = decided | sources
-        if rule.action in ("allow", "limit"):
-            allowed = allowed | sources
-    return allowed
+        sources = _network(family, rule.src) & left
+        left = left - sources
+        yield rule, sources
+
+
+def allows(rule: UfwRule) -> bool:
+    """True for allow and limit."""
+    return rule.action in ("allow", "limit")
 
 
 def _network(family: int, network: tuple[int, int] | None) -> IntervalSet:

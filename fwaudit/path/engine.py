@@ -31,6 +31,10 @@ class Engine:
         """How many chains were evaluated so far (a lost memory shows here before it shows in seconds)."""
         return self.tables.evaluator.evaluations
 
+    def blind(self, family: int) -> bool:
+        """True where there are rules of a family that could not be read: then nothing is certain."""
+        return bool(self._blind[family])
+
     def reach(self, query: Query) -> Reach:
         """For each disposition the sources that certainly and possibly come to it.
 
