@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fwaudit.exposure import exposures, networks_of
+from fwaudit.findings import find_all
+from fwaudit.findings.base import Audited
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host
 from fwaudit.model.report import Report
@@ -21,9 +23,11 @@ def audit(snapshot: Snapshot) -> Report:
     sources: these are named in ``Report.unread``."""
     host = parse_host(snapshot)
     engine = Engine(host)
+    found = exposures(host, engine)
     return Report(
-        host=host.name, taken_at=host.taken_at, exposures=exposures(host, engine), firewall=_firewall(host),
-        engine=_engine(host), networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
+        host=host.name, taken_at=host.taken_at, exposures=found, firewall=_firewall(host), engine=_engine(host),
+        networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
+        findings=find_all(Audited(host, engine, found)),
     )
 
 

@@ -131,6 +131,31 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong, or worth knowing.
+
+    ``id`` names the kind (kebab-case, stable for ever: ``docker-bypasses-ufw``); ``subject`` what it is about, in words
+    that stay the same from run to run (container name, port, family; never a rule number or a container id). ``what``:
+    one sentence. ``where_from``: the sources in question, in words. ``why``: sentences of evidence. ``next``: commands
+    or edits, most useful first. ``owner``: the compose file and service that the fix belongs to. ``exposure``: the one
+    that it rests on, None where it is about the host. ``references``: CIS Docker Benchmark and ATT&CK ids.
+    """
+
+    id: str
+    subject: str
+    title: str
+    severity: Severity
+    certain: bool
+    what: str
+    where_from: str = ""
+    why: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    owner: str = ""
+    exposure: Exposure | None = None
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that an audit says about one host.
 
@@ -146,6 +171,7 @@ class Report:
     networks: Mapping[str, tuple[tuple[int, int, int], ...]]
     unread: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def complete(self) -> bool:

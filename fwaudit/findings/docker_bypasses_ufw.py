@@ -1,0 +1,45 @@
+"""Docker bypasses ufw.
+
+What: a published port is reached by sources that ufw denies. Docker writes its own rules: a DNAT rule in nat
+PREROUTING turns a packet for the host's port into one for the container before it is routed, so that it is forwarded
+and never comes to INPUT, where ``ufw allow`` and ``ufw deny`` stand. In FORWARD, Docker's accept comes before ufw.
+
+Why it hurts: ``ufw status`` says closed, the internet says open. Databases with weak passwords are found by scanners
+within hours and turned into miners.
+
+See it yourself: from another machine, ``nc -vz HOST PORT``. On this host, ``fwaudit trace --in IFACE --from
+198.51.100.7 --to ADDRESS:PORT/tcp`` prints the rules that the packet meets.
+
+Fix: publish on one address (``-p 127.0.0.1:5432:5432``), do not publish at all and let containers talk over a network
+of their own, or restrict the port in DOCKER-USER by its original destination port.
+
+Before: ``ports: ["5432:5432"]``. After: ``ports: ["127.0.0.1:5432:5432"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fwaudit.findings.base import Audited, Kind, owner_of, port_name
+from fwaudit.model.report import Finding, Severity
+
+KIND = Kind("docker-bypasses-ufw", "Docker bypasses the firewall policy", Severity.CRITICAL,
+            ("CIS Docker 5.14", "CIS Docker 5.9", "ATT&CK T1190", "ATT&CK T1133"))
+
+
+def find(audited: Audited) -> Iterator[Finding]:
+    """One for each published port and family that is reached although policy denies it, wholly or in part."""
+    for exposure in audited.exposures:
+        if exposure.verdict != "bypass" or exposure.service.kind != "published":
+            continue
+        service, policy = exposure.service, exposure.policy
+        allowed = any(way.allowed and way.bypass for way in exposure.ways)
+        wider = "wider than policy allows" if allowed else "although policy denies it"
+        yield KIND.finding(
+            f"{port_name(exposure)} of {service.container}", exposure.severity,
+            f"{port_name(exposure)} of {service.container} is reached from outside {wider}.",
+            why=(f"{policy.by} says: {policy.text}" + (f" (rule {policy.rule})" if policy.rule else ""),
+                 "Docker's DNAT sends the packet to the container before INPUT and its rules are asked."),
+            next=(f"publish it on this host alone: -p 127.0.0.1:{service.port}:{service.container_port}",),
+            owner=owner_of(audited.host, service), exposure=exposure,
+        )
