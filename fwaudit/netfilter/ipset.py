@@ -43,11 +43,18 @@ class _Open:
     kind: str
     fields: tuple[str, ...]
     options: dict[str, str]
+    line: int
     added: list[tuple[str, str, int]] = field(default_factory=list)  # element, options behind it, number of the line
 
     @property
     def family(self) -> int:
         return 6 if self.options.get("family") == "inet6" else 4
+
+    @property
+    def netmask(self) -> int:
+        """How many bits of each address count. Raises ValueError where the option does not read."""
+        width = 32 if self.family == 4 else 128
+        return number(self.options.get("netmask", str(width)), width)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -77,7 +84,7 @@ def parse(text: str, source: str = "ipset/save") -> dict[tuple[str, ...], NamedS
             if words[1] in sets:
                 raise ParseError(source, at, f"set {words[1]!r} for the second time")
             sets[words[1]] = _Open(words[1], words[2], tuple(words[2].partition(":")[2].split(",")),
-                                   _options(words[3] if len(words) > 3 else "", _CREATE_FLAGS))
+                                   _options(words[3] if len(words) > 3 else "", _CREATE_FLAGS), at)
         elif line.strip(" \t\r") and line[:1] != "#":
             raise ParseError(source, at, f"not a line of ipset save: {line[:80]!r}",
                              "Give the whole output of ipset save.")
@@ -109,6 +116,9 @@ def _finish(found: _Open, source: str) -> NamedSet:
         return NamedSet(key, found.kinds, elements=_elements(found, source), dynamic=dynamic)
     except Unread as why:
         return NamedSet(key, found.kinds, dynamic=dynamic, unread=str(why))
+    except ValueError as error:
+        raise ParseError(source, found.line, f"set {found.name}: {error}",
+                         "Give the whole output of ipset save.") from None
 
 
 def _each(found: _Open, source: str, read: Callable[[str, str], None]) -> None:
@@ -137,15 +147,14 @@ def _addresses(found: _Open, source: str) -> IntervalSet:
     """All addresses of a set of one address each."""
     if "bitmask" in found.options:
         return _with_bitmask(found, source)
-    width = 32 if found.family == 4 else 128
-    prefix = int(found.options.get("netmask", width))
+    prefix = found.netmask
     family = found.family
     matching: list[tuple[int, int]] = []
     excluded: list[tuple[int, int]] = []
 
     def read(element: str, options: str) -> None:
-        low, high, _ = _span(element, family, prefix)
-        (excluded if options and _marks(options)[0] else matching).append((low, high))
+        span = _span(element, family, prefix)
+        (excluded if options and _marks(options)[0] else matching).append(span[:2])
 
     _each(found, source, read)
     if excluded:
@@ -178,25 +187,27 @@ def _span(text: str, family: int, prefix: int) -> tuple[int, int, int]:
     if usual is not None:
         a, b, c, d, bits = usual.groups()
         first, second, third, fourth = int(a), int(b), int(c), int(d)
-        length = int(bits) if bits else 32
-        if first < 256 and second < 256 and third < 256 and fourth < 256 and length <= 32:
-            free = 32 - (length if length < prefix else prefix)
-            low = (first << 24 | second << 16 | third << 8 | fourth) >> free << free
-            return low, low + (1 << free) - 1, 32 - free
+        if first < 256 and second < 256 and third < 256 and fourth < 256:
+            low = first << 24 | second << 16 | third << 8 | fourth
+            length = prefix if bits is None else int(bits)
+            if length == 32:
+                return low, low, 32
+            if length < 32:
+                free = 32 - (length if length < prefix else prefix)
+                low = low >> free << free
+                return low, low + (1 << free) - 1, 32 - free
     width = 32 if family == 4 else 128
     head, dash, last = text.partition("-")
     address, slash, bits = head.partition("/")
     its_family, low = parse_address(address)
-    if its_family != family or (slash and not bits.isdigit()):
+    if its_family != family or (slash and number(bits) > width):
         raise ValueError("not an address of the set's family")
     if dash:
         other_family, high = parse_address(last)
         if other_family != family or slash or high < low:
             raise ValueError("not a range of addresses")
         return low, high, -1
-    free = width - min(int(bits) if slash else width, prefix)
-    if free < 0:
-        raise ValueError("prefix length out of range")
+    free = width - min(number(bits) if slash else width, prefix)
     low = low >> free << free
     return low, low + (1 << free) - 1, width - free
 
@@ -236,7 +247,7 @@ def _region(found: _Open, text: str, wildcard: bool) -> Region:
         elif name == "mark":
             values.append(_mark(part, found.options.get("markmask", "0xffffffff")))
         else:
-            low, high, length = _span(part, found.family, int(found.options.get("netmask", 128)))
+            low, high, length = _span(part, found.family, found.netmask)
             values.append(IntervalSet((low, high + 1)))
             if name == "net":
                 lengths.append(length)

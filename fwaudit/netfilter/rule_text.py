@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from fwaudit.model.condition import All, Condition, Unknown
@@ -130,7 +131,11 @@ class RuleReader:
         return self._target(*jumps[0])
 
     def _by_words(self, rest: str) -> RuleText:
-        apart = take_apart(words_of(rest))
+        words = words_of(rest)
+        for word, following in pairwise(words):
+            if word.endswith("-A") and word != "-A" and following in self._chains:
+                raise RuleError(f"another rule in the line: {word} {following}")
+        apart = take_apart(words)
         conditions, comment = self._conditions(apart)
         target = self._target(*apart.jumps[0]) if apart.jumps else Continue("")
         counters = None
@@ -169,8 +174,9 @@ class RuleReader:
                             "A complete dump declares every chain: was a part of it left out?")
         if kind is None:
             return Undecidable(target_text(name, options), f"target {name} is not known here")
-        if any(not option.name for option in options) and name in ("ACCEPT", "DROP", "RETURN"):
-            raise RuleError(f"words behind target {name}: {options[0].text}")
+        stray = [option.text for option in options if not option.name and option.text[0] != "["]
+        if stray:
+            raise RuleError(f"words behind target {name}: {stray[0]}")
         try:
             return kind.parse(options, self.family)
         except ValueError as error:

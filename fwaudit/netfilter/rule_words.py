@@ -17,6 +17,7 @@ _ESCAPE = re.compile(r"\\(.)", re.S)
 _COMMAND = re.compile(r"-[A-Z]$")
 _JUMPS = frozenset({"-j", "--jump", "-g", "--goto"})
 _BASICS: Mapping[str, int] = {name: reader.arguments for name, reader in READERS.items()}
+_NAMES = frozenset({"-i", "-o"})  # printed without quotes, so quotes are a part of them
 _NO_OPTIONS: Mapping[str, int] = {}
 
 
@@ -97,6 +98,8 @@ def take_apart(words: Sequence[str]) -> Apart:
         if word[:1] != "-":
             if not word:
                 raise RuleError("a lone ! at the end")
+            if known and word[0] != "[":  # "[unsupported revision]" is what iptables prints of a match it cannot show
+                raise RuleError(f"a word that belongs to nothing: {word}")
             owner.append(Option("", negated, (plain(word),), " ".join(words[start:at])))
             continue
         count, mine = known.get(word), owner
@@ -113,7 +116,8 @@ def take_apart(words: Sequence[str]) -> Apart:
             stop += count
             if stop > end:
                 raise RuleError(f"{word} without its argument")
-        mine.append(Option(word, negated, tuple([plain(given) for given in words[at:stop]]),
+        given = words[at:stop] if word in _NAMES else [plain(each) for each in words[at:stop]]
+        mine.append(Option(word, negated, tuple(given),
                            " ".join(words[start:stop])))
         at = stop
     return apart
@@ -122,11 +126,11 @@ def take_apart(words: Sequence[str]) -> Apart:
 def _owner(word: str, apart: Apart, current: list[Option], strict: bool) -> tuple[int | None, list[Option]]:
     """(number of arguments, owner) of an option that the match or target in front of it does not know. ``strict``: that
     one's options are all known here, so that this is none of them. The number is None where nobody knows the option."""
+    strict = strict or (bool(apart.jumps) and apart.jumps[0][1] in ("ACCEPT", "DROP", "RETURN"))
     if word in _BASICS and (strict or word[1] != "-"):
         return _BASICS[word], apart.basics
     if _COMMAND.match(word):
         raise RuleError(f"a second command in the line: {word}")
-    strict = strict or (bool(apart.jumps) and apart.jumps[0][1] in ("ACCEPT", "DROP", "RETURN"))
     if not strict:
         return None, current
     for name, options in reversed(apart.groups):

@@ -2,8 +2,8 @@
 
 A table's lines are ``rule ; as saved ; what it denotes``, separated by `` ; ``. ``=`` as the second says that the rule
 is saved as it was given, ``-`` that nothing is left of it. ``@ ip nat PREROUTING`` says where the rules below it stand;
-the start is ``@ ip filter FORWARD``. Lines that begin with # are remarks. ``!lab`` behind ``@ …``: rules of add-ons that no plain
-kernel has, which are not replayed; ``!legacy``: iptables-legacy saves them otherwise, as the remark above them says.
+the start is ``@ ip filter FORWARD``. Lines that begin with # are remarks. Behind ``@ …``, ``!lab`` is for rules of
+add-ons that no plain kernel has, which are not replayed, and ``!legacy`` for what iptables-legacy saves otherwise.
 """
 
 from __future__ import annotations
