@@ -1,6 +1,8 @@
 """The output of iptables-save (either backend, with or without counters) and of ``iptables -S`` → tables.
 
 The text is read to its end or not at all: a line that does not read is a ParseError that names it, never a rule less.
+A rule that nft put into a table of iptables may be printed wrongly, or not at all: iptables-nft-save 1.8.9 prints
+``tcp dport { 80, 443 } accept`` as ``-p tcp -j ACCEPT``. That cannot be seen here, only in nft's own listing.
 What the format is: iptables/iptables-save.c and iptables/nft.c of iptables 1.8, and what these print (tests/tables).
 """
 
@@ -24,13 +26,14 @@ from fwaudit.packet.intervals import IntervalSet
 
 _RULE = re.compile(
     r"(?:\[([0-9]+):([0-9]+)\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)
-_NETWORK = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})/([0-9]{1,2})$")
+_OCTETS = {str(number): number for number in range(256)}
+_FREE_BITS = {str(length): 32 - length for length in range(33)}
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?$")
 _POLICY = re.compile(r"-P (\S+) (\S+)(?: -c [0-9]+ [0-9]+)?$")
 _NEW = re.compile(r"-N (\S+)$")
 _INCOMPATIBLE = re.compile(r"# Table `(.+)' is incompatible")
 _COMMAND_TABLE = re.compile(r"#.*\s(?:-t|--table)[ =](\w+)")
-_MAX_LENGTH = 1 << 20
+_MAX_JOINED = 1 << 14  # a comment has at most 255 bytes; beyond, a lost quote would make reading quadratic
 
 _RUN_SAVE = "Give the output of iptables-save -c (or ip6tables-save -c): it alone is complete and exact."
 _BY_CHAINS = {
@@ -199,7 +202,7 @@ class _Parser:
                 break
             except OpenQuote:
                 following = next(lines, None)
-                if following is None or len(line) > _MAX_LENGTH:
+                if following is None or len(line) > _MAX_JOINED:
                     raise
                 raw = raw.lstrip(" \t") + "\n" + following[1]
                 line = raw.rstrip(" \t\r")
@@ -216,12 +219,17 @@ class _Parser:
 
     def address(self, option: str, negated: str | None, text: str) -> Condition:
         """``[!] -s text`` or ``-d``."""
-        usual = _NETWORK.match(text) if self.family == 4 else None
-        if usual is not None:  # the way that nearly all of them are printed; all else goes the long way
-            a, b, c, d, length = map(int, usual.groups())
-            if a < 256 and b < 256 and c < 256 and d < 256 and length <= 32:
-                low = (a << 24 | b << 16 | c << 8 | d) >> 32 - length << 32 - length
-                values = IntervalSet((low, low + (1 << 32 - length)))
+        if self.family == 4:
+            try:  # the way that nearly all of them are printed, and the fastest to read; all else goes the long way
+                a, b, c, last = text.split(".")
+                d, _, length = last.partition("/")
+                low = _OCTETS[a] << 24 | _OCTETS[b] << 16 | _OCTETS[c] << 8 | _OCTETS[d]
+                free = _FREE_BITS[length]
+            except (KeyError, ValueError):
+                pass
+            else:
+                low = low >> free << free
+                values = IntervalSet((low, low + (1 << free)))
                 return In("src" if option == "-s" else "dst", ~values if negated else values)
         key = option, negated is not None, text
         condition = self.addresses.get(key)

@@ -102,7 +102,7 @@ class RuleReader:
             match = MATCHES.get(words[2])
             if match is not None and match.options.get(words[3]) == 1 and words[4][0] not in '"!' and words[1] == "-m":
                 option = Option(words[3], False, (words[4],), f"{words[3]} {words[4]}")
-                return self._conditions(Apart([], [(words[2], [option])], []))
+                return _parts(match.parse((option,), self.family)), words[4] if words[2] == "comment" else ""
         try:
             apart = take_apart(words_of(piece))
         except RuleError:
@@ -122,7 +122,7 @@ class RuleReader:
             return self._target("-j", back, ())
         kind = TARGETS.get(words[0])
         if len(words) == 3 and kind is not None and kind.options.get(words[1]) == 1 and words[2][:1] not in '"!':
-            return self._target("-j", words[0], [Option(words[1], False, (words[2],), f"{words[1]} {words[2]}")])
+            return self._target("-j", words[0], (Option(words[1], False, (words[2],), f"{words[1]} {words[2]}"),))
         basics, groups, jumps = take_apart(["-j", *words_of(back)])
         if basics or groups:
             return None
@@ -174,9 +174,9 @@ class RuleReader:
                             "A complete dump declares every chain: was a part of it left out?")
         if kind is None:
             return Undecidable(target_text(name, options), f"target {name} is not known here")
-        stray = [option.text for option in options if not option.name and option.text[0] != "["]
-        if stray:
-            raise RuleError(f"words behind target {name}: {stray[0]}")
+        for option in options:
+            if not option.name and option.text[0] != "[":
+                raise RuleError(f"words behind target {name}: {option.text}")
         try:
             return kind.parse(options, self.family)
         except ValueError as error:

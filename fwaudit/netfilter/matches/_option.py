@@ -91,6 +91,8 @@ def negate(condition: Condition) -> Condition:
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
     """Their conjunction, in its shortest form."""
+    if len(conditions) == 1:
+        return conditions[0]
     parts: list[Condition] = []
     for condition in conditions:
         if isinstance(condition, All):

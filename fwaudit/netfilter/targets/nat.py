@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat, Target
@@ -10,11 +11,15 @@ from fwaudit.netfilter.matches.iprange import address_range
 from fwaudit.netfilter.targets._target import TargetKind, only
 from fwaudit.packet.address import parse_network
 
+_USUAL = re.compile(r"([0-9.]+):([0-9]+)$")
 _FLAGS = {"--random": 0, "--random-fully": 0, "--persistent": 0}
 
 
 def _place(text: str, family: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None, int | None]:
     """(addresses, ports, port base) of ``[address[-address]][:port[-port[/base]]]``; IPv6 with ports has brackets."""
+    usual = _USUAL.match(text)
+    if usual is not None and family == 4:
+        return address_range(usual[1], family), port_range(usual[2]), None
     if family == 6:
         inside, bracket, ports = text.removeprefix("[").rpartition("]")
         if not bracket:
