@@ -84,6 +84,12 @@ class Dockerd:
             self._request("POST", "/images/create?fromSrc=-&repo=lab&tag=1", _image(), "application/x-tar")
             self._has_image = True
 
+    @property
+    def major(self) -> int:
+        """The engine's major version."""
+        version: str = self.api("GET", "/version")["Version"]
+        return int(version.partition(".")[0])
+
     def stop(self) -> None:
         """Stop the daemon as `systemctl stop docker` does: containers end, too."""
         assert self._daemon is not None
