@@ -23,13 +23,13 @@ NAMES = "names.json"
 class Case:
     """One recorded host.
 
-    ``snapshot_files``: name in the snapshot → content, as `fwaudit snapshot` writes them (meta.json is one of them).
+    ``files``: name in the snapshot → content, as `fwaudit snapshot` writes them (meta.json is one of them).
     ``raw_truth``: JSON Lines, one probe a line.
     """
 
     engine: str
     scenario: str
-    snapshot_files: dict[str, bytes]
+    files: dict[str, bytes]
     raw_truth: bytes
     raw_about: bytes
 
@@ -51,16 +51,16 @@ class Case:
 
     def json(self, name: str) -> Any:
         """A JSON file of the snapshot; an empty list where it is missing."""
-        return json.loads(self.snapshot_files.get(name, b"[]"))
+        return json.loads(self.files.get(name, b"[]"))
 
     def text(self, name: str) -> str:
         """A text file of the snapshot; empty where it is missing."""
-        return self.snapshot_files.get(name, b"").decode()
+        return self.files.get(name, b"").decode()
 
     def write(self, path: Path) -> Path:
         """Write the snapshot to ``path`` as an archive that fwaudit reads."""
         with tarfile.open(path, "w") as archive:
-            for name, data in self.snapshot_files.items():
+            for name, data in self.files.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))

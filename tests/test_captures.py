@@ -5,14 +5,18 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import captures
 import pytest
 
-from fwaudit.cli.batch import answers
+from fwaudit.cli.batch import answers, query_of
 from fwaudit.host.snapshot_file import read_snapshot
+from fwaudit.model.verdict import Query, Reach
+from fwaudit.packet.intervals import ALL
 from fwaudit.parse.host import parse_host
 from fwaudit.path.engine import Engine
 
@@ -37,10 +41,12 @@ def _without_collector() -> Iterator[None]:
     gc.collect()
 
 
-def _ask(case: captures.Case, folder: Path) -> list[dict[str, Any]]:
-    engine = Engine(parse_host(read_snapshot(case.write(folder / "snapshot.tar"))))
-    lines = [json.dumps({key: probe[key] for key in _FIELDS if key in probe}) for probe in case.truth]
-    return [json.loads(line) for line, _ in answers(engine, lines)]
+def _engine(case: captures.Case, folder: Path) -> Engine:
+    return Engine(parse_host(read_snapshot(case.write(folder / "snapshot.tar"))))
+
+
+def _questions(case: captures.Case) -> list[dict[str, Any]]:
+    return [{key: probe[key] for key in _FIELDS if key in probe} for probe in case.truth]
 
 
 def _answerer(answer: dict[str, Any]) -> str | None:
@@ -52,8 +58,9 @@ def _answerer(answer: dict[str, Any]) -> str | None:
 @pytest.mark.parametrize("name", captures.names())
 def test_the_engine_says_what_the_kernel_did(name: str, tmp_path: Path) -> None:
     case = captures.case(name)
+    said = answers(_engine(case, tmp_path), map(json.dumps, _questions(case)))
     wrong, undecided = [], 0
-    for probe, answer in zip(case.truth, _ask(case, tmp_path), strict=True):
+    for probe, answer in zip(case.truth, (json.loads(line) for line, _ in said), strict=True):
         disposition = answer.get("disposition")
         if disposition == "undecided":
             undecided += 1
@@ -62,6 +69,27 @@ def test_the_engine_says_what_the_kernel_did(name: str, tmp_path: Path) -> None:
             wrong.append((probe, answer))
     assert not wrong, f"{len(wrong)} of {len(case.truth)} probes, the first of them: {wrong[0]}"
     assert undecided == UNDECIDED.get(name, (0, ""))[0]
+
+
+@pytest.mark.parametrize("name", captures.names())
+def test_all_sources_at_once_are_told_as_each_alone(name: str, tmp_path: Path) -> None:
+    """A report asks about all sources at once, and has to say of each what a trace says of it."""
+    case = captures.case(name)
+    engine = _engine(case, tmp_path)
+
+    @cache
+    def reach(query: Query) -> Reach:
+        return engine.reach(query)
+
+    for query in map(query_of, _questions(case)):
+        trace = engine.trace(query)
+        outcomes = reach(replace(query, sources=ALL) if query.iif else query).outcomes
+        possibly = {(each.disposition, each.to) for each in outcomes if each.possibly & query.sources}
+        certainly = {(each.disposition, each.to) for each in outcomes if each.certainly & query.sources}
+        if trace.disposition == "undecided":
+            assert not certainly and possibly, query
+        else:
+            assert certainly == possibly == {(trace.disposition, trace.to)}, query
 
 
 def test_all_recorded_hosts_are_here() -> None:
