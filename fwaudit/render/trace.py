@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from fwaudit.model.verdict import Answerer, Step, Trace
-from fwaudit.packet.address import format_address
+from fwaudit.model.report import Evidence
+from fwaudit.model.verdict import Answer, Answerer, Query, Step, Trace
+from fwaudit.packet.address import format_address, to_cidrs
+from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.render.style import Style
+from fwaudit.render.text import clean, shorten
+from fwaudit.render.words import sources_in_words
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
@@ -39,3 +46,90 @@ def step_json(step: Step) -> dict[str, Any]:
     if step.counters is not None:
         out["counters"] = {"packets": step.counters[0], "bytes": step.counters[1]}
     return out
+
+
+def traces_json(query: Query, answers: list[Answer]) -> str:
+    """``fwaudit trace --format json``: one object for a single packet, else a list of outcomes with their sources."""
+    if len(answers) == 1 and query.sources.size(1 << 128) == 1:
+        return json.dumps(trace_json(answers[0].trace), indent=2)
+    out = []
+    for answer in answers:
+        cidrs = to_cidrs(query.family, answer.sources & _universe(query.family), _MAX_CIDRS + 1)
+        out.append({"sources": cidrs[:_MAX_CIDRS], "sources_complete": len(cidrs) <= _MAX_CIDRS,
+                    "certain": answer.certainly, **trace_json(answer.trace)})
+    return json.dumps(out, indent=2)
+
+
+def trace_table(query: Query, answers: list[Answer], style: Style) -> str:
+    """``fwaudit trace`` for people: for each outcome its sources, and one packet's way."""
+    parts = []
+    for answer in answers:
+        single = query.sources.size(1 << 128) == 1
+        head = _outcome(answer.trace)
+        if not single and query.iif:
+            area = answer.sources & _universe(query.family)
+            head = f"{head}: from {sources_in_words(query.family, area, (), 6)}"
+        lines = [style.paint(head, _HOW.get(answer.trace.disposition, "bold"))]
+        lines += [f"  {line}" for line in steps_lines(answer.trace, style)]
+        if answer.trace.undecided_on:
+            lines += ["  It depends on:", *(f"    {clean(text)}" for text in answer.trace.undecided_on)]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def path_lines(evidence: Evidence, style: Style) -> list[str]:
+    """The packet in question, then its way, then what becomes of it."""
+    query = evidence.query
+    proto = PROTOCOL_NAMES.get(query.proto, str(query.proto))
+    source = format_address(query.family, query.sources.lowest())
+    target = format_address(query.family, query.dst)
+    target = f"[{target}]" if query.family == 6 else target
+    return [f"in by {clean(query.iif)}: {source} → {target}:{query.dport}/{proto}",
+            *steps_lines(evidence.trace, style), _outcome(evidence.trace)]
+
+
+def steps_lines(trace: Trace, style: Style) -> list[str]:
+    """One line a rule, cut to the width. A jump into a chain that did nothing is left out; json has every step."""
+    out = []
+    for step in _telling(trace.path):
+        family = f" {step.family}" if step.backend == "native" else ""
+        where = f"{step.hook}{family} {step.table} {step.chain}".strip() if step.table else step.hook
+        number = f" {step.rule}" if step.rule else ""
+        out.append(shorten(clean(f"{where}{number}: {step.text}  → {step.does}"), max(style.width - 6, 40)))
+    return out
+
+
+def _telling(path: tuple[Step, ...]) -> list[Step]:
+    """The steps without jumps into chains from which the packet came back untouched."""
+    out: list[Step] = []
+    for place, step in enumerate(path):
+        if step.does.startswith("jump "):
+            chain = step.does.split(" ")[1]
+            if not any(later.chain == chain and later.hook == step.hook for later in path[place + 1:]):
+                continue
+        out.append(step)
+    return out
+
+
+def _outcome(trace: Trace) -> str:
+    """``delivered to web (172.17.0.2:5432)``."""
+    if trace.to is None or trace.disposition not in ("delivered", "undecided"):
+        return _WORDS[trace.disposition]
+    to = trace.to
+    address = format_address(to.family, to.address)
+    address = f"[{address}]" if to.family == 6 else address
+    via = f" via {to.via}" if to.via else ""
+    name = shorten(clean(to.name), 60) or to.kind
+    return f"{_WORDS[trace.disposition]} to {name} ({address}:{to.port}){via}"
+
+
+def _universe(family: int) -> IntervalSet:
+    return IntervalSet((0, max_address(family) + 1))
+
+
+_MAX_CIDRS = 64
+_HOW = {"delivered": "bad", "undecided": "warn", "dropped": "good", "rejected": "good"}
+_WORDS = {
+    "delivered": "delivered", "dropped": "dropped", "rejected": "rejected", "no-route": "no route",
+    "not-listening": "gets through, but nobody listens", "accepted": "accepted", "undecided": "undecided",
+}

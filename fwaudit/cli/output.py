@@ -1,0 +1,45 @@
+"""Where output goes: the screen and its colours, and files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from fwaudit.errors import UsageError
+from fwaudit.render.style import Style
+
+_NARROWEST, _WIDEST = 60, 160
+
+
+def screen(no_color: bool = False) -> Style:
+    """The screen that stdout is: 80 columns and no colours in a pipe; NO_COLOR and --no-color are obeyed."""
+    if not sys.stdout.isatty():
+        return Style(80, False)
+    width = shutil.get_terminal_size((80, 24)).columns
+    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Style(min(max(width, _NARROWEST), _WIDEST), not plain)
+
+
+def write(text: str, path: str) -> None:
+    """To a file, mode 0600, through a temporary one beside it; ``-`` or empty: to stdout."""
+    if path in ("", "-"):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    target = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "Give a file in a folder that exists.") from error

@@ -1,0 +1,123 @@
+"""A report as JSON: versioned, sorted, deterministic. docs/report-json.md describes every field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fwaudit import __version__
+from fwaudit.model.report import SCHEMA_VERSION, Evidence, Exposure, Finding, Report, Way
+from fwaudit.packet.address import format_address, to_cidrs
+from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.render.trace import answerer_json, trace_json
+from fwaudit.render.words import sources_in_words
+
+_MAX_CIDRS = 64
+
+
+def render(report: Report) -> str:
+    """The whole report, with a newline at its end."""
+    return json.dumps(report_json(report), indent=2, ensure_ascii=True) + "\n"
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "fwaudit": __version__,
+        "host": report.host,
+        "taken_at": report.taken_at,
+        "firewall": report.firewall,
+        "engine": report.engine,
+        "complete": report.complete,
+        "summary": {
+            "reachable_against_policy": len(against_policy(report)),
+            "verdicts": {verdict: sum(e.verdict == verdict for e in report.exposures)
+                         for verdict in ("bypass", "neighbours", "undecided", "as-intended", "blocked")},
+        },
+        "exposures": [_exposure(report, exposure) for exposure in report.exposures],
+        "findings": [_finding(finding) for finding in report.findings],
+        "unread": [{"source": source, "why": why} for source, why in report.unread],
+        "notes": list(report.notes),
+    }
+
+
+def against_policy(report: Report) -> set[tuple[str, int, int, str]]:
+    """The ports that are reached from outside although policy does not allow it; v4 and v6 of one port are one."""
+    return {(e.service.kind, e.service.proto, e.service.port, e.service.container or e.service.process)
+            for e in report.exposures if e.from_outside}
+
+
+def _exposure(report: Report, exposure: Exposure) -> dict[str, Any]:
+    service, policy = exposure.service, exposure.policy
+    out: dict[str, Any] = {
+        "kind": service.kind,
+        "protocol": PROTOCOL_NAMES.get(service.proto, str(service.proto)),
+        "family": exposure.family,
+        "host_address": service.bound if service.kind != "container-port" else "",
+        "host_port": service.port if service.kind != "container-port" else 0,
+        "container": service.container,
+        "container_address": service.bound if service.kind == "container-port" else "",
+        "container_port": service.container_port,
+        "image": service.image,
+        "project": service.project,
+        "service": service.compose_service,
+        "process": service.process,
+        "likely": service.likely,
+        "verdict": exposure.verdict,
+        "severity": exposure.severity.name.lower(),
+        "certain": exposure.certain,
+        "policy": {"by": policy.by, "says": policy.says, "rule": policy.rule, "text": policy.text},
+        "ways": [_way(report, exposure.family, way) for way in exposure.ways if way.possibly],
+        "notes": list(exposure.notes),
+    }
+    if exposure.evidence is not None:
+        out["evidence"] = _evidence(exposure.evidence)
+    return out
+
+
+def _way(report: Report, family: int, way: Way) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "in": way.iif,
+        "to": format_address(family, way.dst),
+        "neighbours_only": way.neighbours_only,
+        "sources": _sources(report, family, way, way.certainly),
+        "bypass": _sources(report, family, way, way.bypass),
+    }
+    if way.doubtful or way.possibly != way.certainly:
+        out["possible_sources"] = _sources(report, family, way, way.possibly)
+    if way.to is not None:
+        out["answered_by"] = answerer_json(way.to)
+    return out
+
+
+def _sources(report: Report, family: int, way: Way, area: IntervalSet) -> dict[str, Any]:
+    """In words and as the fewest CIDR networks, of which at most 64 are listed."""
+    cidrs = to_cidrs(family, area, _MAX_CIDRS + 1)
+    return {
+        "words": sources_in_words(family, area, report.networks.get(way.iif, ())),
+        "cidrs": cidrs[:_MAX_CIDRS],
+        "cidrs_complete": len(cidrs) <= _MAX_CIDRS,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    query = evidence.query
+    return {
+        "in": query.iif,
+        "src": format_address(query.family, query.sources.lowest()),
+        "dst": format_address(query.family, query.dst),
+        "dport": query.dport,
+        "proto": PROTOCOL_NAMES.get(query.proto, str(query.proto)),
+        **trace_json(evidence.trace),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id, "subject": finding.subject, "title": finding.title,
+        "severity": finding.severity.name.lower(), "certain": finding.certain, "what": finding.what,
+        "why": list(finding.why), "next": list(finding.next), "owner": finding.owner,
+        "references": list(finding.references),
+    }

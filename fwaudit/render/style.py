@@ -1,0 +1,19 @@
+"""How wide a screen is and whether it has colours. Colour only adds: everything reads without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_CODES = {"bad": "1;31", "warn": "33", "good": "32", "dim": "2", "bold": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """``width`` in columns; ``colour`` False prints no escape sequence at all."""
+
+    width: int = 80
+    colour: bool = False
+
+    def paint(self, text: str, how: str) -> str:
+        """The text in a colour, where there are colours."""
+        return f"\x1b[{_CODES[how]}m{text}\x1b[0m" if self.colour and text else text
