@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from fwaudit.errors import FwauditError
 
@@ -14,7 +15,9 @@ INTERRUPTED = 130
 def run(argv: list[str]) -> int:
     """Run one command and return its exit code. Every error becomes one line, with what to do next below it."""
     try:
-        return _dispatch(argv)
+        code = _dispatch(argv)
+        sys.stdout.flush()  # here, where a closed pipe can still be handled
+        return code
     except FwauditError as error:
         say(f"fwaudit: {error}")
         if error.hint:
@@ -24,34 +27,55 @@ def run(argv: list[str]) -> int:
         say("fwaudit: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet, too
-        return OK
+        return _reader_left()
     except Exception as error:
         if os.environ.get("FWAUDIT_DEBUG"):
-            raise
+            import traceback
+
+            traceback.print_exc()
         say(f"fwaudit: internal error: {type(error).__name__}: {error}")
         say("  This is a bug. Please report it, with the output of the same command under FWAUDIT_DEBUG=1.")
         return UNKNOWN
 
 
 def _dispatch(argv: list[str]) -> int:
-    import click
+    import typer
 
     from fwaudit.cli.app import build
 
+    # typer 0.28 brings a click of its own, so click's classes are reached through typer's
+    usage_error = typer.BadParameter.__mro__[1]
     try:
         result = build().main(args=argv, prog_name="fwaudit", standalone_mode=False)
-    except click.exceptions.Exit as leave:
+    except typer.Exit as leave:
         return leave.exit_code
-    except click.exceptions.Abort:
+    except typer.Abort:
         say("fwaudit: interrupted")
         return INTERRUPTED
-    except click.ClickException as error:
-        say(f"fwaudit: {error.format_message()}")
-        context = getattr(error, "ctx", None)
-        say(f"  See: {context.command_path if context else 'fwaudit'} --help")
-        return UNKNOWN
+    except SystemExit as leave:  # 0: a completion script was printed; 1: typer's answer to a closed pipe
+        return OK if leave.code in (0, None) else _reader_left()
+    except usage_error as error:
+        return _refuse(error)
+    if result == INTERRUPTED:
+        say("fwaudit: interrupted")
     return result if isinstance(result, int) else OK
+
+
+def _refuse(error: Any) -> int:
+    """A command line that cannot be meant: one line and where to look; the whole help where there was nothing."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        print(context.get_help(), file=sys.stderr)
+        return UNKNOWN
+    say(f"fwaudit: {error.format_message()}")
+    say(f"  See: {context.command_path if context is not None else 'fwaudit'} --help")
+    return UNKNOWN
+
+
+def _reader_left() -> int:
+    """Whoever read the output has enough: no complaint, also not from the flush when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return OK
 
 
 def say(line: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from fwaudit.cli import demo, report, snapshot, trace
 
 
-def build() -> click.Command:
-    """The command line as a click command."""
+def build() -> Any:
+    """The command line as a command of click, or of typer's own copy of it.
+
+    Shell completion (``--install-completion``, ``--show-completion``) costs no start-up time that could be measured;
+    rich, which would, is left out.
+    """
     app = typer.Typer(
         name="fwaudit", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -28,10 +31,10 @@ def build() -> click.Command:
         Start with `fwaudit report`, as root. `fwaudit demo` shows a report without a host.
         """
 
-    app.command()(report.report)
-    app.command()(trace.trace)
-    app.command()(snapshot.snapshot)
-    app.command()(demo.demo)
+    app.command(short_help="Which ports are open that the policy does not allow, and why.")(report.report)
+    app.command(short_help="What becomes of a packet, rule by rule.")(trace.trace)
+    app.command(short_help="This host's raw facts in one file.")(snapshot.snapshot)
+    app.command(short_help="A report on a recorded host; needs no root.")(demo.demo)
     return typer.main.get_command(app)
 
 
