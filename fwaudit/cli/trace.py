@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -32,7 +33,7 @@ def trace(
     iif: Annotated[str, typer.Option("--in", help="The interface that the packet comes in by.")] = "",
     sport: Annotated[int, typer.Option("--sport", help="Source port. Left out: any that a client takes.")] = -1,
     batch: Annotated[str, typer.Option("--batch", help="Answer every line of this JSON Lines file; - is stdin.")] = "",
-    snapshot: Annotated[Path | None, typer.Option("--snapshot", help="Ask a recorded host in place of this one.")] = None,
+    snapshot: Annotated[Path | None, typer.Option("--snapshot", help="Ask a recorded host, not this one.")] = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")] = False,
 ) -> int:
@@ -96,18 +97,30 @@ def _batch(engine: Engine, path: str) -> int:
 
     from fwaudit.cli import OK, UNKNOWN
     from fwaudit.cli.batch import answers
-    from fwaudit.errors import UsageError
 
     bad = 0
-    try:
-        stream = sys.stdin if path == "-" else Path(path).open(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "Give a file of JSON Lines, or - for stdin.") from error
-    with stream:
+    with _lines(path) as stream:
         for answer, good in answers(engine, stream):
             sys.stdout.write(answer + "\n")
+            if path == "-":
+                sys.stdout.flush()  # whoever writes one question at a time waits for its answer
             bad += not good
     return UNKNOWN if bad else OK
+
+
+def _lines(path: str) -> AbstractContextManager[TextIO]:
+    """The lines of a file, or of stdin for ``-``. Raises UsageError where there is no such file."""
+    import sys
+    from contextlib import nullcontext
+
+    from fwaudit.errors import UsageError
+
+    if path == "-":
+        return nullcontext(sys.stdin)
+    try:
+        return Path(path).open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "Give a file of JSON Lines, or -.") from error
 
 
 def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:

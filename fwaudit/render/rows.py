@@ -32,55 +32,63 @@ class Row:
     families: tuple[int, ...]
     who: str
     where: str
-    policy: str
+    says: str
+    numbers: tuple[int, ...]
     exposures: tuple[Exposure, ...]
 
     @property
     def port(self) -> str:
-        """``*:5432/tcp``, ``127.0.0.1:8000-8010/tcp``."""
+        """``5432/tcp``, ``127.0.0.1 port 8000-8010/tcp``."""
         low, high = self.ports
         number = str(low) if low == high else f"{low}-{high}"
         bound = f"[{self.bound}]" if ":" in self.bound else self.bound
-        prefix = "" if bound == "*" else f"{bound}:"
+        prefix = "" if bound == "*" else f"{bound} port "
         return f"{prefix}{number}/{PROTOCOL_NAMES.get(self.proto, str(self.proto))}"
 
     @property
     def ip(self) -> str:
-        """``4``, ``6`` or ``4 6``."""
-        return " ".join(map(str, self.families))
+        """``v4``, ``v6`` or ``v4 v6``."""
+        return " ".join(f"v{family}" for family in self.families)
+
+    @property
+    def policy(self) -> str:
+        """``[2] deny 5432``: what policy says, with the numbers that ufw status numbered shows."""
+        return "".join(f"[{number}] " for number in self.numbers if number) + self.says
 
 
 def rows(report: Report, verdicts: Iterable[str]) -> list[Row]:
     """The rows of these verdicts, the worst first: both families of a port together, and runs of ports as ranges."""
     wanted = set(verdicts)
-    merged: list[Row] = []
+    merged: dict[tuple[object, ...], Row] = {}
     for row in (_row(report, each) for each in report.exposures if each.verdict in wanted):
-        for i, known in enumerate(merged):
-            if row.families[0] not in known.families and _alike(known, row) and known.ports == row.ports:
-                families = tuple(sorted({*known.families, *row.families}))
-                merged[i] = replace(known, families=families, exposures=known.exposures + row.exposures)
-                break
+        key = (row.severity, row.verdict, row.bound, row.proto, row.who, row.where, row.says, row.ports)
+        known = merged.get(key)
+        if known is None:
+            merged[key] = row
         else:
-            merged.append(row)
-    return _ranges(merged)
+            merged[key] = replace(known, families=known.families + row.families,
+                                  numbers=known.numbers + tuple(n for n in row.numbers if n not in known.numbers),
+                                  exposures=known.exposures + row.exposures)
+    return _ranges(list(merged.values()))
 
 
 def _row(report: Report, exposure: Exposure) -> Row:
     service = exposure.service
     return Row(exposure.severity, exposure.verdict, service.bound, (service.port, service.port), service.proto,
-               (exposure.family,), who(exposure), where(report, exposure), policy(exposure), (exposure,))
+               (exposure.family,), who(exposure), where(report, exposure), shorten(clean(exposure.policy.text), 60),
+               (exposure.policy.rule,), (exposure,))
 
 
 def _alike(a: Row, b: Row) -> bool:
-    return (a.severity, a.verdict, a.bound, a.proto, a.who, a.where, a.policy) == (
-        b.severity, b.verdict, b.bound, b.proto, b.who, b.where, b.policy)
+    return (a.severity, a.verdict, a.bound, a.proto, a.families, a.who, a.where, a.policy) == (
+        b.severity, b.verdict, b.bound, b.proto, b.families, b.who, b.where, b.policy)
 
 
 def _ranges(found: list[Row]) -> list[Row]:
     out: list[Row] = []
     for row in found:
         last = out[-1] if out else None
-        if last and _alike(last, row) and last.families == row.families and last.ports[1] + 1 == row.ports[0]:
+        if last and _alike(last, row) and last.ports[1] + 1 == row.ports[0]:
             out[-1] = replace(last, ports=(last.ports[0], row.ports[1]), exposures=last.exposures + row.exposures)
         else:
             out.append(row)
@@ -96,25 +104,19 @@ def who(exposure: Exposure) -> str:
     return f"{name} · {service.likely}" if service.likely else name
 
 
-def policy(exposure: Exposure) -> str:
-    """``[2] deny 5432``: what policy says, with the number that ufw status numbered shows."""
-    said = exposure.policy
-    text = shorten(clean(said.text), 60)
-    return f"[{said.rule}] {text}" if said.rule else text
-
-
 def where(report: Report, exposure: Exposure) -> str:
     """From where it is reached, over which interfaces."""
     if exposure.verdict == "blocked":
         return "nobody"
     by_words: dict[str, list[str]] = {}
+    afar = any(_area(exposure, way) for way in exposure.ways if not way.neighbours_only)
     for way in exposure.ways:
         area = _area(exposure, way)
-        if not area or (exposure.verdict == "bypass" and way.neighbours_only):
+        if not area or (way.neighbours_only and afar):
             continue
         words = sources_in_words(exposure.family, area, report.networks.get(way.iif, ()))
         if way.neighbours_only:
-            words = "neighbours on the link" if words == "anywhere" else f"neighbours on the link as {words}"
+            words = "neighbours" if words == "anywhere" else f"neighbours as {words}"
         if way.iif not in by_words.setdefault(words, []):
             by_words[words].append(way.iif)
     return "; ".join(f"{words} ({', '.join(clean(name) for name in names)})" for words, names in by_words.items())

@@ -26,10 +26,10 @@ def render(report: Report, style: Style | None = None) -> str:
     fine = rows(report, ("as-intended",))
     if bad or fine:
         parts.append(_table(report, bad + fine, style))
-    parts += [_details(report, row, style) for row in bad[:_MAX_DETAILS]]
-    if len(bad) > _MAX_DETAILS:
-        parts.append(f"… and {len(bad) - _MAX_DETAILS} more rows of the table above; "
-                     "fwaudit report --format json explains every one.")
+    groups = _groups(bad)
+    parts += [_details(report, group, style) for group in groups[:_MAX_DETAILS]]
+    if len(groups) > _MAX_DETAILS:
+        parts.append(f"… and {len(groups) - _MAX_DETAILS} more; fwaudit report --format json explains every one.")
     parts += filter(None, (_blocked(report, style), _unread(report, style), _next(report, bad)))
     return "\n\n".join(parts) + "\n"
 
@@ -61,16 +61,20 @@ def _context(report: Report, style: Style) -> str:
 def _table(report: Report, found: list[Row], style: Style) -> str:
     from tabulate import tabulate  # 52 ms to import: only when a table is printed
 
-    headers = ["Severity", "Port", "IP", "Who answers", "From where", f"{_policy_name(report)} says", "Verdict"]
-    free = max(style.width - 8 - 3 - 12, 40)  # what is left beside severity, family and the gaps
-    widths: list[int | None] = [None, max(11, free // 5), None, free // 5, free // 5, free // 5, max(11, free // 6)]
-    body = [[row.severity.name.lower() if row.severity else "-", row.port, row.ip, row.who, row.where, row.policy,
-             VERDICTS[row.verdict].format(policy=_policy_name(report))] for row in found]
-    text = tabulate(body, headers=headers, tablefmt="simple", maxcolwidths=widths, disable_numparse=True,
-                    break_long_words=True)
+    headers = ["Severity", "Port", "Who answers", "From where", f"{_policy_name(report)} says", "Verdict"]
+    free = max(style.width - 8 - 10, 60)  # what is left beside the severity and the gaps
+    widths = [8, free * 21 // 100, free * 22 // 100, free * 21 // 100, free * 18 // 100, free * 18 // 100]
+    body = [[_cell(text, width) for text, width in zip(
+        (row.severity.name.lower() if row.severity else "-", f"{row.port} {row.ip}", row.who, row.where, row.policy,
+         VERDICTS[row.verdict].format(policy=_policy_name(report))), widths, strict=True)] for row in found]
+    text = tabulate(body, headers=headers, tablefmt="simple", disable_numparse=True)
     if not style.colour:
         return text
     return "\n".join(_coloured(line, style) for line in text.split("\n"))
+
+
+def _cell(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False) or [""])
 
 
 def _coloured(line: str, style: Style) -> str:
@@ -80,13 +84,23 @@ def _coloured(line: str, style: Style) -> str:
     return line
 
 
-def _details(report: Report, row: Row, style: Style) -> str:
-    """One bad row: a packet's way rule by rule, why ufw is not asked, and what to do."""
-    exposure = row.exposures[0]
-    title = f"{row.severity.name} {row.port} of {row.who}"
-    lines = [style.paint(title, _COLOURS[row.severity])]
-    if exposure.evidence is not None:
-        lines += ["  The way of one packet:", *(f"    {line}" for line in path_lines(exposure.evidence, style))]
+def _groups(bad: list[Row]) -> list[list[Row]]:
+    """Rows that need the same words: containers' own addresses are explained once for all of them."""
+    groups: dict[object, list[Row]] = {}
+    for place, row in enumerate(bad):
+        direct = row.verdict == "neighbours" and row.exposures[0].service.kind == "container-port"
+        groups.setdefault("direct" if direct else place, []).append(row)
+    return list(groups.values())
+
+
+def _details(report: Report, group: list[Row], style: Style) -> str:
+    """Bad rows: a packet's way rule by rule, why ufw is not asked, and what to do."""
+    row = group[0]
+    lines = [style.paint(f"{each.severity.name} {each.port} of {each.who}", _COLOURS[each.severity]) for each in group]
+    evidence = row.exposures[0].evidence
+    if evidence is not None:
+        lines += [f"  The way of one packet{' of them' if len(group) > 1 else ''}:",
+                  *(f"    {line}" for line in path_lines(evidence, style))]
     lines += _paragraphs(advice(report, row), style)
     return "\n".join(lines)
 

@@ -89,26 +89,48 @@ def path_lines(evidence: Evidence, style: Style) -> list[str]:
 
 
 def steps_lines(trace: Trace, style: Style) -> list[str]:
-    """One line a rule, cut to the width. A jump into a chain that did nothing is left out; json has every step."""
-    out = []
-    for step in _telling(trace.path):
-        family = f" {step.family}" if step.backend == "native" else ""
-        where = f"{step.hook}{family} {step.table} {step.chain}".strip() if step.table else step.hook
-        number = f" {step.rule}" if step.rule else ""
-        out.append(shorten(clean(f"{where}{number}: {step.text}  → {step.does}"), max(style.width - 6, 40)))
-    return out
+    """One line a rule: where it stands, what it did, what it asks. Cut to the width; json has everything."""
+    steps = _telling(trace)
+    cells = [(_where(step), step.does, _asks(step)) for step in steps]
+    first = min(max((len(where) for where, _, _ in cells), default=0), 34)
+    second = min(max((len(does) for _, does, _ in cells), default=0), 30)
+    return [shorten(clean(f"{where:<{first}}  {does:<{second}}  {asks}".rstrip()), max(style.width - 4, 40))
+            for where, does, asks in cells]
 
 
-def _telling(path: tuple[Step, ...]) -> list[Step]:
-    """The steps without jumps into chains from which the packet came back untouched."""
-    out: list[Step] = []
-    for place, step in enumerate(path):
-        if step.does.startswith("jump "):
-            chain = step.does.split(" ")[1]
-            if not any(later.chain == chain and later.hook == step.hook for later in path[place + 1:]):
-                continue
-        out.append(step)
-    return out
+def _where(step: Step) -> str:
+    if not step.table:
+        return step.hook
+    backend = f"{step.backend} " if step.backend != "nft" else ""
+    return f"{backend}{step.table} {step.chain} {step.rule or 'policy'}"
+
+
+def _asks(step: Step) -> str:
+    """The rule without what is said already: its chain and its target."""
+    text = step.text.removeprefix(f"-A {step.chain} ")
+    for mark in (" -j ", " -g "):
+        text = text.rsplit(mark, 1)[0]
+    return "" if text.startswith(("-j ", "-g ", "chain policy")) else text
+
+
+def _telling(trace: Trace) -> list[Step]:
+    """The steps without chains that the packet came back from untouched, and without the answer's where it arrived."""
+    path = [step for step in trace.path
+            if not (trace.disposition == "delivered" and step.does.endswith(" the answer"))]
+    while True:
+        kept = [step for place, step in enumerate(path) if not _is_idle(step, path[place + 1:])]
+        if len(kept) == len(path):
+            return kept
+        path = kept
+
+
+def _is_idle(step: Step, later: list[Step]) -> bool:
+    if step.does in ("return", "return the answer"):
+        return True
+    if not step.does.startswith(("jump ", "goto ")):
+        return False
+    chain = step.does.split(" ")[1]
+    return not later or later[0].chain != chain
 
 
 def _outcome(trace: Trace) -> str:
