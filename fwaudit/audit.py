@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fwaudit.exposure import exposures, networks_of
+from fwaudit.exposure import exposures, inside_of, networks_of
 from fwaudit.findings import find_all
 from fwaudit.findings.base import Audited
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host
 from fwaudit.model.report import Report
+from fwaudit.model.ruleset import Jump
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.model.verdict import Answer, Query
 from fwaudit.packet.intervals import IntervalSet
@@ -27,7 +28,9 @@ def audit(snapshot: Snapshot) -> Report:
     return Report(
         host=host.name, taken_at=host.taken_at, exposures=found, firewall=_firewall(host), engine=_engine(host),
         networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
-        findings=find_all(Audited(host, engine, found)),
+        findings=find_all(Audited(host, engine, found)), inside=inside_of(host),
+        policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
+        docker_user=_docker_user(host), nftables_backend=host.engine.firewall == "nftables",
     )
 
 
@@ -79,7 +82,21 @@ def _engine(host: Host) -> str:
         return "no container engine"
     running = sum(container.running for container in engine.containers)
     backend = f", {engine.firewall} backend" if engine.firewall else ""
-    return f"{engine.name} {engine.version}{backend}, {running} running containers"
+    return f"{engine.name} {engine.version}{backend}, {running} running container{'' if running == 1 else 's'}"
+
+
+def _docker_user(host: Host) -> dict[int, str]:
+    """The command that writes to DOCKER-USER, for each family whose FORWARD chain asks it."""
+    found = {}
+    for table in host.ruleset.tables:
+        forward = table.chains.get("FORWARD")
+        if table.name != "filter" or table.family not in ("ip", "ip6") or forward is None:
+            continue
+        if any(isinstance(rule.target, Jump) and rule.target.chain == "DOCKER-USER" for rule in forward.rules):
+            legacy = "-legacy" if table.backend == "legacy" else ""
+            family, tool = (4, "iptables") if table.family == "ip" else (6, "ip6tables")
+            found[family] = tool + legacy
+    return found
 
 
 def _notes(host: Host) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from fwaudit.intent import ufw as intent
-from fwaudit.model.host import Container, Host, Interface, PublishedPort, Socket, UfwRule
+from fwaudit.model.host import Address, Container, Host, Interface, PublishedPort, Socket, UfwRule
 from fwaudit.model.report import Evidence, Exposure, Policy, Service, Severity, Verdict, Way
 from fwaudit.model.services import identify
 from fwaudit.model.verdict import Answerer, Query, Reach
@@ -52,14 +52,26 @@ def outside_interfaces(host: Host) -> tuple[Interface, ...]:
 
 def networks_of(host: Host) -> dict[str, tuple[tuple[int, int, int], ...]]:
     """Each outside interface's own networks, (family, low, prefix)."""
-    out = {}
-    for interface in outside_interfaces(host):
-        nets = []
+    return {interface.name: tuple(sorted(set(map(_network, interface.addresses))))
+            for interface in outside_interfaces(host)}
+
+
+def inside_of(host: Host) -> tuple[tuple[int, int, int], ...]:
+    """Every network that the host stands in, and the addresses there that are no other machine's: its own, the
+    network's and the broadcast one; (family, low, prefix)."""
+    found = set()
+    for interface in host.interfaces.values():
         for address in interface.addresses:
-            shift = (32 if address.family == 4 else 128) - address.prefix
-            nets.append((address.family, address.value >> shift << shift, address.prefix))
-        out[interface.name] = tuple(sorted(set(nets)))
-    return out
+            family, low, prefix = _network(address)
+            width = 32 if family == 4 else 128
+            high = low + (1 << (width - prefix)) - 1
+            found |= {(family, low, prefix), *((family, each, width) for each in (address.value, low, high))}
+    return tuple(sorted(found))
+
+
+def _network(address: Address) -> tuple[int, int, int]:
+    shift = (32 if address.family == 4 else 128) - address.prefix
+    return address.family, address.value >> shift << shift, address.prefix
 
 
 class _Auditor:
@@ -209,15 +221,14 @@ class _Auditor:
 
     def _sample(self, family: int, way: Way, area: IntervalSet) -> int:
         """A source that a reader takes for what it is: on the link for neighbours, else a documentation address."""
-        if way.neighbours_only:
-            for of, low, prefix in self.networks[way.iif]:
-                shift = (32 if family == 4 else 128) - prefix
-                for candidate in (low + (1 << shift) - 2, low + 2) if of == family and shift > 1 else ():
-                    if candidate in area and candidate not in self.addresses[family]:
-                        return candidate
-        for text in _SAMPLES[family]:
-            if (value := parse_address(text)[1]) in area:
-                return value
+        near = []
+        for of, low, prefix in self.networks[way.iif]:
+            shift = (32 if family == 4 else 128) - prefix
+            near += [low + (1 << shift) - 2, low + 2] if of == family and shift > 1 else []
+        afar = [parse_address(text)[1] for text in _SAMPLES[family]]
+        for candidate in (*near, *afar) if way.neighbours_only else (*afar, *near):
+            if candidate in area and candidate not in self.addresses[family]:
+                return candidate
         for low, _ in (area & ~_PRIVATE[family]).ranges(max_address(family)):
             return low
         return area.lowest()

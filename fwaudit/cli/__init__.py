@@ -44,7 +44,7 @@ def _dispatch(argv: list[str]) -> int:
     from fwaudit.cli.app import build
 
     # typer 0.28 brings a click of its own, so click's classes are reached through typer's
-    usage_error = typer.BadParameter.__mro__[1]
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         result = build().main(args=argv, prog_name="fwaudit", standalone_mode=False)
     except typer.Exit as leave:

@@ -29,7 +29,7 @@ def demo(
 
     check_format(format)
     with as_file(files("fwaudit") / "cli" / "demo.tar.gz") as path:
-        show(audit(read_snapshot(path)), format, "-", no_color)
+        show(audit(read_snapshot(path)), format, "-", no_color, str(path))
     return OK
 
 

@@ -39,7 +39,7 @@ def report(
     check_format(format)
     with without_collector():
         found = audit(load(snapshot, timeout))
-        show(found, format, output, no_color)
+        show(found, format, output, no_color, str(snapshot or ""))
     return code_of(found, exit_code)
 
 
@@ -55,8 +55,10 @@ def check_format(format: str) -> None:
         raise UsageError(f"no such format: {format}", f"There are: {', '.join(('table', *FORMATS))}.")
 
 
-def show(found: Report, format: str, output: str, no_color: bool) -> None:
-    """Print a report, or write it to a file."""
+def show(found: Report, format: str, output: str, no_color: bool, snapshot: str = "") -> None:
+    """Print a report, or write it to a file. ``snapshot``: where the recorded host is that it is about."""
+    from dataclasses import replace
+
     from fwaudit.cli.output import screen, write
     from fwaudit.render import FORMATS
     from fwaudit.render.style import Style
@@ -66,7 +68,8 @@ def show(found: Report, format: str, output: str, no_color: bool) -> None:
         return
     from fwaudit.render.table import render
 
-    write(render(found, screen(no_color) if output in ("", "-") else Style()), output)
+    style = screen(no_color) if output in ("", "-") else Style()
+    write(render(found, replace(style, snapshot=snapshot)), output)
 
 
 def code_of(found: Report, wanted: bool) -> int:

@@ -127,6 +127,7 @@ def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
     from fwaudit.audit import trace_all
     from fwaudit.cli import OK, UNKNOWN
     from fwaudit.cli.output import screen
+    from fwaudit.exposure import inside_of
     from fwaudit.render.trace import trace_table, traces_json
 
     if query.iif and query.iif not in engine.host.interfaces and engine.host.interfaces:
@@ -135,6 +136,8 @@ def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
         names = ", ".join(sorted(name for name in engine.host.interfaces if name != "lo"))
         raise UsageError(f"--in: this host has no interface {query.iif}", f"It has: {names}")
     answers = trace_all(engine, query)
-    style = screen(no_color)
-    print(traces_json(query, answers) if format == "json" else trace_table(query, answers, style))
+    if format == "json":
+        print(traces_json(query, answers))
+    else:
+        print(trace_table(query, answers, screen(no_color), inside_of(engine.host)))
     return UNKNOWN if any(answer.trace.disposition == "undecided" for answer in answers) else OK

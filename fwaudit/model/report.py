@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
@@ -159,8 +159,11 @@ class Finding:
 class Report:
     """Everything that an audit says about one host.
 
-    ``networks``: interface → its own networks (family, low, prefix), for putting sources into words. ``unread``:
-    (source, why) for what could not be looked at. ``firewall``: one line on what stands for policy here.
+    ``networks``: interface → its own networks (family, low, prefix), for putting sources into words; ``inside``: all
+    networks and addresses of the host. ``unread``: (source, why) for what could not be looked at. ``firewall``: one
+    line on what stands for policy here; ``policy``: the same in a word, ``ufw`` or ``INPUT``. ``docker_user``: for each
+    family whose FORWARD asks DOCKER-USER, the command that writes there. ``nftables_backend``: the engine writes
+    native nftables rules, and there is no DOCKER-USER.
     """
 
     host: str
@@ -172,6 +175,10 @@ class Report:
     unread: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    inside: tuple[tuple[int, int, int], ...] = ()
+    policy: Literal["ufw", "INPUT"] = "INPUT"
+    docker_user: Mapping[int, str] = field(default_factory=dict)
+    nftables_backend: bool = False
 
     @property
     def complete(self) -> bool:

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from shlex import quote
 
-from fwaudit.model.report import Report
-from fwaudit.packet.address import format_address
+from fwaudit.model.report import Exposure, Report
+from fwaudit.packet.address import format_address, to_cidrs
 from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.render.rows import Row
 
 Paragraph = tuple[str, list[str]]
+_MAX_COMMANDS = 12
+_MAX_ALLOWED = 8
+"""So many networks that policy lets in get a rule of their own in what is to be typed."""
 
 
-def advice(report: Report, row: Row) -> Iterator[Paragraph]:
-    """(sentence, commands) in the order in which an admin wants them."""
+def advice(report: Report, group: Sequence[Row], snapshot: str = "") -> Iterator[Paragraph]:
+    """(sentence, commands) in the order in which an admin wants them, for rows that need the same words.
+
+    ``snapshot``: the recorded host, for commands.
+    """
+    row = group[0]
     exposure = row.exposures[0]
-    service = exposure.service
     if row.verdict == "undecided":
-        yield from _undecided(row)
-        return
-    if service.kind == "published":
+        yield from _undecided(exposure)
+    elif exposure.service.kind == "container-port":
+        yield from _direct(report, group)
+    elif exposure.service.kind == "published":
         yield from _published(report, row)
-    elif service.kind == "container-port":
-        yield from _direct(row)
     else:
-        yield ("A process of this host listens there, and the rules of INPUT let the packet in before ufw's own are "
-               "asked.", [])
+        yield ("A process of this host listens there, and a rule lets the packet in before INPUT's own are asked.", [])
     for note in exposure.notes:
         yield f"Note: {note}.", []
+    if exposure.evidence is not None:
+        yield "Ask again, with every rule:", [trace_command(exposure, snapshot)]
+
+
+def trace_command(exposure: Exposure, snapshot: str = "") -> str:
+    """The ``fwaudit trace`` that shows an exposure's packet; empty where there is none to show."""
+    if exposure.evidence is None:
+        return ""
+    query = exposure.evidence.query
+    target = _bracketed(query.family, query.dst)
+    recorded = f"--snapshot {quote(snapshot)} " if snapshot else ""
+    source = format_address(query.family, query.sources.lowest())
+    return (f"fwaudit trace {recorded}--in {quote(query.iif)} --from {source} "
+            f"--to {target}:{query.dport}/{_proto(query.proto)}")
 
 
 def _published(report: Report, row: Row) -> Iterator[Paragraph]:
@@ -35,58 +55,144 @@ def _published(report: Report, row: Row) -> Iterator[Paragraph]:
     if row.verdict == "neighbours":
         yield ("Published for an address that is not meant for this link: a machine on it can still send to that "
                "address, and Docker's DNAT takes the packet from any interface.", [])
-        yield "Engine 28 and later drop such packets for 127.0.0.1; upgrade, or drop them yourself:", [
-            "iptables -t raw -I PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP"]
-        return
-    yield ("Why ufw is not asked: Docker's DNAT (nat PREROUTING) sends the packet to the container before it is "
-           "routed, so it is forwarded; ufw's allow and deny rules stand in INPUT, and in FORWARD Docker's own "
-           "accept comes first.", [])
-    ports = _spec(row)
-    yield "To close it, publish it for this host alone:", [
-        f"docker run -p 127.0.0.1:{ports} …", f'compose: ports: ["127.0.0.1:{ports}"]']
+        if service.bound.startswith("127."):
+            yield "Docker Engine 28 and later drop such packets; upgrade, or drop them yourself:", [
+                "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"]
+            return
+    else:
+        yield ("Why ufw is not asked: Docker's DNAT (nat PREROUTING) sends the packet to the container before it is "
+               "routed, so it is forwarded; ufw's allow and deny rules stand in INPUT, and in FORWARD Docker's own "
+               "accept comes first.", [])
+    if _same_shift(row):
+        ports = _spec(row)
+        yield "To close it, publish it for this host alone:", [
+            f"docker run -p 127.0.0.1:{ports} …", f'compose: ports: ["127.0.0.1:{ports}"]']
     if service.project:
         yield f"It belongs to the compose project {service.project}, service {service.compose_service}.", []
-    if "nftables backend" not in report.engine:
-        yield "Or restrict it where Docker leaves room for it (gone after a reboot unless you store it):", list(
-            _docker_user(row))
+    some = any(way.allowed for exposure in row.exposures for way in exposure.ways)
+    yield ("Or let in only those that policy allows, until the next reboot:" if some
+           else "Or close it to the outside, until the next reboot:"), list(_restrict(report, row))
 
 
-def _docker_user(row: Row) -> Iterator[str]:
-    proto = PROTOCOL_NAMES.get(row.proto, str(row.proto))
+def _restrict(report: Report, row: Row) -> Iterator[str]:
+    """Rules on the original port, since the packet is translated by the time that FORWARD sees it.
+
+    ``--ctdir ORIGINAL`` keeps them off the answers, whose original port is the same.
+    """
     low, high = row.ports
-    ports = str(low) if low == high else f"{low}:{high}"
-    devices = sorted({way.iif for e in row.exposures for way in e.ways if way.bypass})
+    proto = _proto(row.proto)
     for family in row.families:
-        tool = "iptables" if family == 4 else "ip6tables"
-        yield f"{tool} -I DOCKER-USER 1 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
-        for place, device in enumerate(devices, 2):
-            yield (f"{tool} -I DOCKER-USER {place} -i {device} -p {proto} -m conntrack --ctorigdstport {ports} "
-                   "--ctdir ORIGINAL -j DROP")
+        devices, allowed = _ways(row, family)
+        allowed_nets = to_cidrs(family, allowed, _MAX_ALLOWED + 1)[:_MAX_ALLOWED] if allowed else []
+        if report.nftables_backend:
+            ports = str(low) if low == high else f"{low}-{high}"
+            address = "ip" if family == 4 else "ip6"
+            but = f"{address} saddr != {{ {', '.join(allowed_nets)} }} " if allowed_nets else ""
+            yield from _NFT_TABLE
+            yield (f"nft add rule inet fwaudit forward iifname {_set(devices)} meta nfproto ipv{family} {but}"
+                   f"meta l4proto {proto} ct direction original ct original proto-dst {ports} ct status dnat drop")
+            continue
+        tool, chain = _tool(report, family)
+        ports = str(low) if low == high else f"{low}:{high}"
+        match = f"-p {proto} -m conntrack --ctorigdstport {ports} --ctdir ORIGINAL"
+        place = 1
+        for device in devices:
+            for network in allowed_nets:
+                yield f"{tool} -I {chain} {place} -i {quote(device)} -s {network} {match} -j RETURN"
+                place += 1
+            yield f"{tool} -I {chain} {place} -i {quote(device)} {match} -j DROP"
+            place += 1
+
+
+_NFT_TABLE = ("nft add table inet fwaudit",
+              "nft add chain inet fwaudit forward '{ type filter hook forward priority filter - 10; }'")
+
+
+def _direct(report: Report, group: Sequence[Row]) -> Iterator[Paragraph]:
+    exposure = group[0].exposures[0]
+    if any("no rule of this host is asked" in note for note in exposure.notes):
+        yield ("The container stands on the network itself, so this host's rules are never asked. Close the port "
+               "inside the container, or move it to a bridge network and publish what is needed.", [])
+        return
+    commands = list(dict.fromkeys(command for row in group for command in _drop_direct(report, row)))
+    more = len(commands) - _MAX_COMMANDS
+    if more > 0:
+        commands[_MAX_COMMANDS:] = [f"… and {more} more like these"]
+    if group[0].verdict == "neighbours":
+        yield (f"A machine on the link that routes {exposure.service.bound} to this host reaches the container itself, "
+               "past everything that is published. Docker Engine 28 and later drop such packets; else only a rule of "
+               "your own does, until the next reboot:", commands)
+        return
+    yield (f"{exposure.service.bound} is routed, so that it is reached like any other machine behind this host; ufw's "
+           "allow and deny rules stand in INPUT and are not asked. To close it until the next reboot:", commands)
+
+
+def _drop_direct(report: Report, row: Row) -> Iterator[str]:
+    """Drops what is addressed to the container itself; published traffic has another original destination."""
+    exposure = row.exposures[0]
+    devices, _ = _ways(row, exposure.family)
+    service = exposure.service
+    low, high = row.ports
+    if report.nftables_backend:
+        ports = str(low) if low == high else f"{low}-{high}"
+        address = "ip" if exposure.family == 4 else "ip6"
+        yield from _NFT_TABLE
+        yield (f"nft add rule inet fwaudit forward iifname {_set(devices)} ct original {address} daddr "
+               f"{service.bound} meta l4proto {_proto(row.proto)} ct direction original "
+               f"ct original proto-dst {ports} drop")
+        return
+    tool, chain = _tool(report, exposure.family)
+    ports = str(low) if low == high else f"{low}:{high}"
+    for device in devices:
+        yield (f"{tool} -I {chain} 1 -i {quote(device)} -p {_proto(row.proto)} -m conntrack --ctorigdst "
+               f"{service.bound} --ctorigdstport {ports} --ctdir ORIGINAL -j DROP")
+
+
+def _undecided(exposure: Exposure) -> Iterator[Paragraph]:
+    if exposure.evidence is not None and exposure.evidence.trace.undecided_on:
+        yield "It depends on what this program cannot know:", list(exposure.evidence.trace.undecided_on)
+
+
+def _ways(row: Row, family: int) -> tuple[list[str], IntervalSet]:
+    """The interfaces that the wrong sources come in by, and the sources that policy lets in there."""
+    devices: dict[str, None] = {}
+    allowed = EMPTY
+    for exposure in row.exposures:
+        for way in exposure.ways:
+            if exposure.family == family and way.bypass:
+                devices[way.iif] = None
+                allowed = allowed | way.allowed
+    return sorted(devices), allowed
+
+
+def _tool(report: Report, family: int) -> tuple[str, str]:
+    """The command and the chain: DOCKER-USER where FORWARD asks it, else FORWARD itself."""
+    tool = report.docker_user.get(family, "")
+    return (tool, "DOCKER-USER") if tool else ("iptables" if family == 4 else "ip6tables", "FORWARD")
+
+
+def _same_shift(row: Row) -> bool:
+    """True where the range of host ports is one range of container ports."""
+    return len({e.service.port - e.service.container_port for e in row.exposures}) == 1
 
 
 def _spec(row: Row) -> str:
     """``5432:5432``, with ``/udp`` where it is not TCP."""
     first, last = row.exposures[0].service, row.exposures[-1].service
-    suffix = "" if row.proto == 6 else f"/{PROTOCOL_NAMES.get(row.proto, row.proto)}"
+    suffix = "" if row.proto == 6 else f"/{_proto(row.proto)}"
     if row.ports[0] == row.ports[1]:
         return f"{first.port}:{first.container_port}{suffix}"
     return f"{row.ports[0]}-{row.ports[1]}:{first.container_port}-{last.container_port}{suffix}"
 
 
-def _direct(row: Row) -> Iterator[Paragraph]:
-    exposure = row.exposures[0]
-    address = format_address(exposure.family, exposure.evidence.query.dst) if exposure.evidence else "its address"
-    if row.verdict == "neighbours":
-        yield (f"A machine on the link that routes {address} to this host reaches the container itself, past every "
-               "published address. Engine 28 and later drop such packets; before, only a rule of your own does:", [
-                   f"{'iptables' if exposure.family == 4 else 'ip6tables'} -I DOCKER-USER -d {address} "
-                   f"-i {exposure.evidence.query.iif if exposure.evidence else 'eth0'} -m conntrack --ctstate NEW "
-                   "--ctorigdst " + address + " -j DROP"])
-        return
-    yield f"The container has {address} on the network itself: what it listens on is open to whoever reaches that.", []
+def _set(devices: list[str]) -> str:
+    return "{ " + ", ".join(f'"{device}"' for device in devices) + " }"
 
 
-def _undecided(row: Row) -> Iterator[Paragraph]:
-    exposure = row.exposures[0]
-    if exposure.evidence is not None and exposure.evidence.trace.undecided_on:
-        yield "It depends on: " + "; ".join(exposure.evidence.trace.undecided_on) + ".", []
+def _bracketed(family: int, address: int) -> str:
+    text = format_address(family, address)
+    return f"[{text}]" if family == 6 else text
+
+
+def _proto(proto: int) -> str:
+    return PROTOCOL_NAMES.get(proto, str(proto))

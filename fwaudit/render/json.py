@@ -96,7 +96,7 @@ def _sources(report: Report, family: int, way: Way, area: IntervalSet) -> dict[s
     """In words and as the fewest CIDR networks, of which at most 64 are listed."""
     cidrs = to_cidrs(family, area, _MAX_CIDRS + 1)
     return {
-        "words": sources_in_words(family, area, report.networks.get(way.iif, ())),
+        "words": sources_in_words(family, area, report.networks.get(way.iif, ()), report.inside),
         "cidrs": cidrs[:_MAX_CIDRS],
         "cidrs_complete": len(cidrs) <= _MAX_CIDRS,
     }

@@ -47,8 +47,8 @@ class Row:
 
     @property
     def ip(self) -> str:
-        """``v4``, ``v6`` or ``v4 v6``."""
-        return " ".join(f"v{family}" for family in self.families)
+        """``v4``, ``v6`` or ``v4+6``."""
+        return "v" + "+".join(map(str, sorted(self.families)))
 
     @property
     def policy(self) -> str:
@@ -114,7 +114,7 @@ def where(report: Report, exposure: Exposure) -> str:
         area = _area(exposure, way)
         if not area or (way.neighbours_only and afar):
             continue
-        words = sources_in_words(exposure.family, area, report.networks.get(way.iif, ()))
+        words = sources_in_words(exposure.family, area, report.networks.get(way.iif, ()), report.inside)
         if way.neighbours_only:
             words = "neighbours" if words == "anywhere" else f"neighbours as {words}"
         if way.iif not in by_words.setdefault(words, []):

@@ -10,10 +10,12 @@ from fwaudit.render.advice import advice
 from fwaudit.render.json import against_policy
 from fwaudit.render.rows import VERDICTS, Row, rows
 from fwaudit.render.style import Style
-from fwaudit.render.text import clean
+from fwaudit.render.text import clean, fold
 from fwaudit.render.trace import path_lines
 
 _MAX_DETAILS = 8
+_WIDTHS = (13, 13, 15, 10, 11)
+"""Columns beside the severity on a screen of 80; a wider one is shared out alike."""
 _COLOURS = {Severity.CRITICAL: "bad", Severity.HIGH: "bad", Severity.MEDIUM: "warn", Severity.LOW: "warn",
             Severity.INFO: "dim"}
 
@@ -37,18 +39,30 @@ def render(report: Report, style: Style | None = None) -> str:
 def _headline(report: Report, style: Style) -> str:
     count = len(against_policy(report))
     policy = _policy_name(report)
-    if count:
-        verb = "1 port can" if count == 1 else f"{count} ports can"
-        return style.paint(f"{verb} be reached from outside that {policy} does not allow.", "bad")
-    doubt = any(e.verdict == "undecided" for e in report.exposures)
-    if not report.complete or doubt:
-        return style.paint(f"No port is known to be reachable from outside against {policy}, but not everything could "
-                           "be decided.", "warn")
-    return style.paint(f"No port can be reached from outside that {policy} does not allow.", "good")
+    ports, how = ("1 port" if count == 1 else f"{count:,} ports"), "bad"
+    text = f"{ports} can be reached from outside that {policy} does not allow."
+    if count == 0:
+        reached = _reached(report)
+        if not report.complete or any(e.verdict == "undecided" for e in report.exposures):
+            text, how = (f"No port is known to be reachable from outside against {policy}, but not everything could be "
+                         "decided."), "warn"
+        elif report.policy == "INPUT" and reached:
+            ports = "1 port" if reached == 1 else f"{reached:,} ports"
+            text, how = f"{ports} can be reached from outside, as {policy} allows; ufw is not in force.", "warn"
+        else:
+            text, how = f"No port can be reached from outside that {policy} does not allow.", "good"
+    return "\n".join(style.paint(line, how) for line in _wrap(text, style, "").split("\n"))
+
+
+def _reached(report: Report) -> int:
+    """How many ports anybody outside gets through to."""
+    return len({(e.service.kind, e.service.proto, e.service.port, e.service.container or e.service.process)
+                for e in report.exposures if e.verdict == "as-intended"})
 
 
 def _policy_name(report: Report) -> str:
-    return "ufw" if any(e.policy.by == "ufw" for e in report.exposures) else "the INPUT policy"
+    """What stands for the admin's policy, in a sentence."""
+    return "ufw" if report.policy == "ufw" else "the INPUT chain"
 
 
 def _context(report: Report, style: Style) -> str:
@@ -61,20 +75,16 @@ def _context(report: Report, style: Style) -> str:
 def _table(report: Report, found: list[Row], style: Style) -> str:
     from tabulate import tabulate  # 52 ms to import: only when a table is printed
 
-    headers = ["Severity", "Port", "Who answers", "From where", f"{_policy_name(report)} says", "Verdict"]
-    free = max(style.width - 8 - 10, 60)  # what is left beside the severity and the gaps
-    widths = [8, free * 21 // 100, free * 22 // 100, free * 21 // 100, free * 18 // 100, free * 18 // 100]
-    body = [[_cell(text, width) for text, width in zip(
-        (row.severity.name.lower() if row.severity else "-", f"{row.port} {row.ip}", row.who, row.where, row.policy,
-         VERDICTS[row.verdict].format(policy=_policy_name(report))), widths, strict=True)] for row in found]
-    text = tabulate(body, headers=headers, tablefmt="simple", disable_numparse=True)
+    widths = [8, *((style.width - 18) * least // sum(_WIDTHS) for least in _WIDTHS)]
+    headers = ["Severity", "Port", "Who answers", "From where", f"{report.policy} says", "Verdict"]
+    cells = [(row.severity.name.lower() if row.severity else "-", f"{row.port} {row.ip}", row.who, row.where,
+              row.policy, VERDICTS[row.verdict].format(policy=report.policy)) for row in found]
+    body = [["\n".join(fold(text, width)) for text, width in zip(line, widths, strict=True)] for line in cells]
+    # the headers as a row like the others: tabulate would make their columns two wider than they need
+    text = tabulate([headers, ["-" * width for width in widths], *body], tablefmt="plain", disable_numparse=True)
     if not style.colour:
         return text
     return "\n".join(_coloured(line, style) for line in text.split("\n"))
-
-
-def _cell(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False) or [""])
 
 
 def _coloured(line: str, style: Style) -> str:
@@ -101,15 +111,15 @@ def _details(report: Report, group: list[Row], style: Style) -> str:
     if evidence is not None:
         lines += [f"  The way of one packet{' of them' if len(group) > 1 else ''}:",
                   *(f"    {line}" for line in path_lines(evidence, style))]
-    lines += _paragraphs(advice(report, row), style)
+    lines += _paragraphs(advice(report, group, style.snapshot), style)
     return "\n".join(lines)
 
 
 def _paragraphs(found: Iterator[tuple[str, list[str]]], style: Style) -> list[str]:
     out: list[str] = []
     for sentence, commands in found:
-        out += [_wrap(f"  {sentence}", style, "  ")]
-        out += [f"      {command}" for command in commands]
+        out += [_wrap(f"  {clean(sentence)}", style, "  ")]
+        out += [f"      {clean(command)}" for command in commands]
     return out
 
 
@@ -133,7 +143,7 @@ def _unread(report: Report, style: Style) -> str:
 def _next(report: Report, bad: list[Row]) -> str:
     if not bad:
         return ""
-    return "More: fwaudit report --format json · fwaudit trace --help · fwaudit snapshot -o host.tar.gz"
+    return "More: fwaudit report --format json · fwaudit trace --help · fwaudit --help"
 
 
 def _wrap(text: str, style: Style, indent: str) -> str:

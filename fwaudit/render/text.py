@@ -31,3 +31,19 @@ def _escape(c: str) -> str:
 def shorten(text: str, width: int) -> str:
     """At most ``width`` characters, with an ellipsis where some were left out."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def fold(text: str, width: int) -> list[str]:
+    """Lines of at most ``width`` characters: broken at blanks, and addresses and paths, where they must, at a mark."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}" if line else word
+        while len(line) > width:
+            cut = max(line.rfind(mark, width // 2, width) for mark in ".:/,-_") + 1 or width
+            lines.append(line[:cut])
+            line = line[cut:]
+    return [*lines, line] if line or not lines else lines

@@ -11,8 +11,8 @@ from fwaudit.packet.address import format_address, to_cidrs
 from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.style import Style
-from fwaudit.render.text import clean, shorten
-from fwaudit.render.words import sources_in_words
+from fwaudit.render.text import clean, fold, shorten
+from fwaudit.render.words import Networks, sources_in_words
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
@@ -60,15 +60,18 @@ def traces_json(query: Query, answers: list[Answer]) -> str:
     return json.dumps(out, indent=2)
 
 
-def trace_table(query: Query, answers: list[Answer], style: Style) -> str:
-    """``fwaudit trace`` for people: for each outcome its sources, and one packet's way."""
+def trace_table(query: Query, answers: list[Answer], style: Style, inside: Networks = ()) -> str:
+    """``fwaudit trace`` for people: for each outcome its sources, and one packet's way.
+
+    ``inside``: the host's own networks and addresses, for putting sources into words.
+    """
     parts = []
     for answer in answers:
         single = query.sources.size(1 << 128) == 1
         head = _outcome(answer.trace)
         if not single and query.iif:
             area = answer.sources & _universe(query.family)
-            head = f"{head}: from {sources_in_words(query.family, area, (), 6)}"
+            head = f"{head}: from {sources_in_words(query.family, area, (), inside, 6)}"
         lines = [style.paint(head, _HOW.get(answer.trace.disposition, "bold"))]
         lines += [f"  {line}" for line in steps_lines(answer.trace, style)]
         if answer.trace.undecided_on:
@@ -89,13 +92,21 @@ def path_lines(evidence: Evidence, style: Style) -> list[str]:
 
 
 def steps_lines(trace: Trace, style: Style) -> list[str]:
-    """One line a rule: where it stands, what it did, what it asks. Cut to the width; json has everything."""
-    steps = _telling(trace)
-    cells = [(_where(step), step.does, _asks(step)) for step in steps]
+    """Rule by rule: where it stands, what it did, what it asks. Wrapped to the width, as long as that is readable."""
+    cells = [(clean(_where(step)), clean(step.does), clean(_asks(step))) for step in _telling(trace)]
     first = min(max((len(where) for where, _, _ in cells), default=0), 34)
     second = min(max((len(does) for _, does, _ in cells), default=0), 30)
-    return [shorten(clean(f"{where:<{first}}  {does:<{second}}  {asks}".rstrip()), max(style.width - 4, 40))
-            for where, does, asks in cells]
+    out = []
+    for where, does, asks in cells:
+        head = f"{where:<{first}}  {does:<{second}}  "
+        room = max(style.width - 4 - min(len(head), first + second + 4), 20)
+        pieces = fold(shorten(asks, _MAX_RULE), room)
+        if len(head) > first + second + 4:
+            out.append(head.rstrip())
+            head = ""
+        indent = " " * (first + second + 4)
+        out += [f"{head or indent}{pieces[0]}".rstrip(), *(indent + piece for piece in pieces[1:])]
+    return out
 
 
 def _where(step: Step) -> str:
@@ -150,6 +161,7 @@ def _universe(family: int) -> IntervalSet:
 
 
 _MAX_CIDRS = 64
+_MAX_RULE = 600
 _HOW = {"delivered": "bad", "undecided": "warn", "dropped": "good", "rejected": "good"}
 _WORDS = {
     "delivered": "delivered", "dropped": "dropped", "rejected": "rejected", "no-route": "no route",

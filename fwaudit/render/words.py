@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fwaudit.packet.address import format_address, to_cidrs
 from fwaudit.packet.fields import max_address
@@ -13,32 +13,70 @@ _NO_HOST = {
     6: IntervalSet.from_ranges([(0, 1), (0xFE80 << 112, (0xFEC0 << 112) - 1), (0xFF << 120, (1 << 128) - 1)]),
 }
 """Sources that do not come from afar: 0/8, loopback, multicast, class E; for IPv6 also link-local."""
-_FEW_OWN = 4096
-"""So many single addresses may be missing from *anywhere*: the host's own ones, which nobody else can use."""
+_NEARLY = 16
+"""So many addresses may be missing from *the local network*: the host's own, the network's and the broadcast one."""
 Networks = Sequence[tuple[int, int, int]]
 
 
-def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (), limit: int = 3) -> str:
-    """The sources in a few words; ``networks`` (family, low, prefix) are the interface's own."""
+def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (), inside: Networks = (),
+                     limit: int = 3) -> str:
+    """The sources in a few words.
+
+    ``networks`` (family, low, prefix) are those of the interface that the packets come in by. ``inside`` are all
+    networks and addresses of this host: those of other interfaces, and its own addresses, come from nowhere else.
+    """
     if not sources:
         return "nobody"
     top = max_address(family)
-    universe = IntervalSet((0, top + 1)) - _NO_HOST[family]
-    missing = universe - sources
-    if missing.size(top) <= _FEW_OWN and all(high - low < 256 for low, high in missing.ranges(top)):
+    elsewhere = _union(family, (each for each in inside if each not in networks))
+    missing = IntervalSet((0, top + 1)) - _NO_HOST[family] - sources - elsewhere
+    if not missing:
         return "anywhere"
     for of, low, prefix in networks:
-        if of != family:
-            continue
-        width = 32 if family == 4 else 128
-        own = IntervalSet((low, low + (1 << (width - prefix))))
-        if sources <= own and (own - sources).size(top) <= 16:
+        own = _union(family, [(of, low, prefix)])
+        if own and sources <= own and (own - sources).size(top) <= _NEARLY:
             return f"the local network {format_address(family, low)}/{prefix}"
-    if missing.size(top) < sources.size(top) // 2 and (left_out := to_cidrs(family, missing, limit + 1)):
-        shown = [cidr for cidr in left_out if not cidr.endswith(("/32", "/128"))] or left_out
-        if len(shown) <= limit:
-            return f"anywhere except {', '.join(shown)}"
-    listed = to_cidrs(family, sources, limit + 1)
-    if len(listed) <= limit:
-        return ", ".join(listed)
-    return f"{', '.join(listed[:limit])} and more"
+    plain = min(sources, sources | elsewhere, key=lambda area: _count(family, area))
+    if _count(family, missing) <= min(limit, _count(family, plain) - 1):
+        return f"anywhere except {', '.join(to_cidrs(family, missing))}"
+    if _count(family, plain) > 1 and (hull := _hull(family, plain)):
+        holes = _union(family, [(family, *hull)]) - plain
+        if _count(family, holes) <= min(limit, _count(family, plain) - 1):
+            return f"{format_address(family, hull[0])}/{hull[1]} except {', '.join(to_cidrs(family, holes))}"
+    return _listed(family, plain, limit)
+
+
+def _listed(family: int, area: IntervalSet, limit: int) -> str:
+    count = _count(family, area)
+    shown = ", ".join(to_cidrs(family, area, limit if count > limit else None))
+    if count <= limit:
+        return shown
+    return f"{shown} and {count - limit:,} more network{'s' if count - limit > 1 else ''}"
+
+
+def _union(family: int, networks: Iterable[tuple[int, int, int]]) -> IntervalSet:
+    width = 32 if family == 4 else 128
+    return IntervalSet.from_ranges(
+        (low, low + (1 << (width - prefix)) - 1) for of, low, prefix in networks if of == family)
+
+
+def _hull(family: int, area: IntervalSet) -> tuple[int, int] | None:
+    """(low, prefix) of the smallest network around all of the area; None where that is hardly a network any more."""
+    width = 32 if family == 4 else 128
+    low, high = area.lowest(), max(high for _, high in area.ranges(max_address(family)))
+    prefix = width - (low ^ high).bit_length()
+    return (low >> (width - prefix) << (width - prefix), prefix) if prefix >= width // 8 else None
+
+
+def _count(family: int, area: IntervalSet) -> int:
+    """How many CIDR networks the area is at the fewest."""
+    count = 0
+    for low, high in area.ranges(max_address(family)):
+        end = high + 1
+        while low < end:
+            size = low & -low or 1 << 128
+            while size > end - low:
+                size >>= 1
+            low += size
+            count += 1
+    return count
