@@ -137,7 +137,7 @@ class Dockerd:
         """The containers that run, by name. Empty where the daemon is not there."""
         if not self._answers():
             return []
-        bridges = {each["Name"]: _bridge(each) for each in self.api("GET", "/networks")}
+        bridges = {each["Name"]: bridge_of(each) for each in self.api("GET", "/networks")}
         found = []
         for each in self.api("GET", "/containers/json"):
             detail = self.api("GET", f"/containers/{each['Id']}/json")
@@ -205,7 +205,8 @@ def _ports(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def _bridge(network: Mapping[str, Any]) -> str:
+def bridge_of(network: Mapping[str, Any]) -> str:
+    """The bridge of a network, as the API shows it; empty where it has none."""
     if network["Driver"] != "bridge":
         return ""
     name: str = (network.get("Options") or {}).get("com.docker.network.bridge.name", f"br-{network['Id'][:12]}")
