@@ -10,7 +10,7 @@ from fwaudit.findings.base import Audited
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host
 from fwaudit.model.report import Report
-from fwaudit.model.ruleset import Jump
+from fwaudit.model.ruleset import Continue, Drop, Jump, Reject
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.model.verdict import Answer, Query
 from fwaudit.packet.intervals import IntervalSet
@@ -86,16 +86,19 @@ def _engine(host: Host) -> str:
 
 
 def _docker_user(host: Host) -> dict[int, str]:
-    """The command that writes to DOCKER-USER, for each family whose FORWARD chain asks it."""
+    """The command that writes to DOCKER-USER, for each family whose FORWARD asks it before it accepts anything."""
     found = {}
     for table in host.ruleset.tables:
         forward = table.chains.get("FORWARD")
         if table.name != "filter" or table.family not in ("ip", "ip6") or forward is None:
             continue
-        if any(isinstance(rule.target, Jump) and rule.target.chain == "DOCKER-USER" for rule in forward.rules):
-            legacy = "-legacy" if table.backend == "legacy" else ""
-            family, tool = (4, "iptables") if table.family == "ip" else (6, "ip6tables")
-            found[family] = tool + legacy
+        for rule in forward.rules:
+            if isinstance(rule.target, Jump) and rule.target.chain == "DOCKER-USER":
+                legacy = "-legacy" if table.backend == "legacy" else ""
+                family, tool = (4, "iptables") if table.family == "ip" else (6, "ip6tables")
+                found[family] = tool + legacy
+            if not isinstance(rule.target, (Drop, Reject, Continue)):
+                break
     return found
 
 

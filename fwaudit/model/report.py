@@ -35,13 +35,14 @@ class Severity(IntEnum):
 class Service:
     """Something that answers on a port.
 
-    ``kind``: ``published`` (Docker's -p; ``port`` is the host's), ``host-socket`` (a process of the host), or
-    ``container-port`` (a port inside a container, reached at the container's own address). ``bound``: the address that
+    ``kind``: ``published`` (Docker's -p; ``port`` is the host's), ``host-socket`` (a process of the host),
+    ``container-port`` (a port inside a container, reached at the container's own address), or ``forwarded`` (a rule of
+    somebody's own sends it on). ``bound``: the address that
     it was published on or listens on, as text, ``*`` for every address. ``container_port`` of a published port.
     ``likely``: what it probably is (PostgreSQL), empty where nobody can tell.
     """
 
-    kind: Literal["published", "host-socket", "container-port"]
+    kind: Literal["published", "host-socket", "container-port", "forwarded"]
     proto: int
     port: int
     bound: str = "*"

@@ -30,6 +30,8 @@ def advice(report: Report, group: Sequence[Row], snapshot: str = "") -> Iterator
         yield from _direct(report, group)
     elif exposure.service.kind == "published":
         yield from _published(report, row)
+    elif exposure.service.kind == "forwarded":
+        yield from _forwarded(exposure)
     else:
         yield ("A process of this host listens there, and a rule lets the packet in before INPUT's own are asked.", [])
     for note in exposure.notes:
@@ -72,6 +74,18 @@ def _published(report: Report, row: Row) -> Iterator[Paragraph]:
     some = any(way.allowed for exposure in row.exposures for way in exposure.ways)
     yield ("Or let in only those that policy allows, until the next reboot:" if some
            else "Or close it to the outside, until the next reboot:"), list(_restrict(report, row))
+
+
+def _forwarded(exposure: Exposure) -> Iterator[Paragraph]:
+    yield ("A rule that neither Docker nor ufw wrote sends it on before it is routed, so that it is forwarded and "
+           "INPUT, where ufw's allow and deny rules stand, is not asked.", [])
+    steps = exposure.evidence.trace.path if exposure.evidence else ()
+    for step in steps:
+        if step.does.startswith(("dnat", "redirect", "netmap")) and step.text.startswith("-A "):
+            tool = "iptables" if step.family == "ip" else "ip6tables"
+            tool += "-legacy" if step.backend == "legacy" else ""
+            yield "To close it, take that rule away, there and where it is stored:", [
+                f"{tool} -t {step.table} -D {step.text.removeprefix('-A ')}"]
 
 
 def _restrict(report: Report, row: Row) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from fwaudit.model.report import Exposure, Report, Severity, Way
+from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.text import clean, shorten
@@ -98,10 +99,16 @@ def _ranges(found: list[Row]) -> list[Row]:
 def who(exposure: Exposure) -> str:
     """Who answers: container with its project and service, or process; and what it probably is."""
     service = exposure.service
-    name = shorten(clean(service.container or service.process or "?"), 40)
+    name = shorten(clean(service.container or service.process or _whose(exposure)), 40)
     if service.project and service.compose_service:
         name += f" ({shorten(clean(f'{service.project}/{service.compose_service}'), 40)})"
     return f"{name} · {service.likely}" if service.likely else name
+
+
+def _whose(exposure: Exposure) -> str:
+    """A name for a service that has none."""
+    to = next((way.to for way in exposure.ways if way.to), None)
+    return f"{format_address(to.family, to.address)} port {to.port}" if to else "a process"
 
 
 def where(report: Report, exposure: Exposure) -> str:
