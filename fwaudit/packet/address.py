@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import lru_cache
+from typing import Literal
 
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import IntervalSet
@@ -86,7 +87,8 @@ def to_cidrs(family: int, addresses: IntervalSet, limit: int | None = None) -> l
 def _range_to_cidrs(family: int, low: int, high: int) -> tuple[str, ...]:
     from netaddr import IPAddress, iprange_to_cidrs  # 39 ms to import: only when a list is printed
 
-    cidrs = iprange_to_cidrs(IPAddress(low, family), IPAddress(high, family))
+    version: Literal[4, 6] = 4 if family == 4 else 6
+    cidrs = iprange_to_cidrs(IPAddress(low, version), IPAddress(high, version))
     width = 32 if family == 4 else 128
     # spelled by us: netaddr writes ::1:0 in the deprecated form ::0.1.0.0
     texts = ((format_address(family, cidr.first), cidr.prefixlen) for cidr in cidrs)
