@@ -16,7 +16,6 @@ from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import PROTOCOLS
 
 
-
 @cache
 def report_of(name: str) -> Report:
     return audit(Snapshot(captures.case(name).files))
@@ -57,8 +56,8 @@ def test_exposures_are_what_the_kernel_let_through(name: str) -> None:
 @pytest.mark.parametrize("name", captures.names())
 def test_what_strangers_reach_is_an_exposure(name: str) -> None:
     """No port that answered a probe from outside is missing from the report, or called blocked."""
-    reached = {(exposure.family, exposure.service.proto, exposure.service.port) for exposure in report_of(name).exposures
-               if exposure.verdict != "blocked"}
+    reached = {(each.family, each.service.proto, each.service.port) for each in report_of(name).exposures
+               if each.verdict != "blocked"}
     missing = set()
     for probe in captures.case(name).truth:
         if probe["expect"] == "delivered" and probe.get("from") in ("pub", "lan"):
