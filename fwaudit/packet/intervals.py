@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 
 class IntervalSet:
@@ -20,7 +21,7 @@ class IntervalSet:
 
     def __init__(self, bounds: tuple[int, ...] = ()) -> None:
         self.bounds = bounds
-        self._hash = hash(bounds)
+        self._hash: int | None = None
 
     @staticmethod
     def of(*values: int) -> IntervalSet:
@@ -65,6 +66,8 @@ class IntervalSet:
         return isinstance(other, IntervalSet) and self.bounds == other.bounds
 
     def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(self.bounds)
         return self._hash
 
     def __repr__(self) -> str:
@@ -78,7 +81,7 @@ class IntervalSet:
             return self
         if a == _ALL:
             return other
-        return _combine(a, b, 2)
+        return _combine(a, b, 2) if len(a) + len(b) < _LARGE else _remembered(self, other, 2)
 
     def __or__(self, other: IntervalSet) -> IntervalSet:
         a, b = self.bounds, other.bounds
@@ -86,12 +89,14 @@ class IntervalSet:
             return other
         if not b or a == b:
             return self
-        return _combine(a, b, 1)
+        return _combine(a, b, 1) if len(a) + len(b) < _LARGE else _remembered(self, other, 1)
 
     def __sub__(self, other: IntervalSet) -> IntervalSet:
         if not other.bounds or not self.bounds:
             return self
-        return self & ~other
+        if len(self.bounds) + len(other.bounds) < _LARGE:
+            return self & ~other
+        return _remembered(self, other, 0)
 
     def __invert__(self) -> IntervalSet:
         bounds = self.bounds
@@ -133,6 +138,17 @@ def _combine(a: tuple[int, ...], b: tuple[int, ...], need: int) -> IntervalSet:
     return IntervalSet(tuple(out))
 
 
+@lru_cache(maxsize=8192)
+def _remembered(a: IntervalSet, b: IntervalSet, need: int) -> IntervalSet:
+    """``_combine`` of large sets; ``need`` 0: a - b.
+
+    1,000 containers behind one list of 30,000 blocked networks ask for the same intersections 1,000 times over; without
+    this memory their verdicts take 100 times as long (scripts/bench).
+    """
+    return _combine(a.bounds, b.bounds, need) if need else _combine(a.bounds, (~b).bounds, 2)
+
+
 _ALL = (0,)
+_LARGE = 64
 EMPTY = IntervalSet()
 ALL = IntervalSet(_ALL)

@@ -16,11 +16,12 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet
 class StepFunction:
     """``values[i]`` holds from ``starts[i]`` up to the next start. ``starts[0]`` is 0; the last value has no end."""
 
-    __slots__ = ("starts", "values")
+    __slots__ = ("_by_value", "starts", "values")
 
     def __init__(self, starts: tuple[int, ...], values: tuple[int, ...]) -> None:
         self.starts = starts
         self.values = values
+        self._by_value: dict[int, IntervalSet] | None = None
 
     def at(self, address: int) -> int:
         """The value at one address."""
@@ -33,7 +34,9 @@ class StepFunction:
             yield starts[i], (starts[i + 1] if i + 1 < len(starts) else None), value
 
     def by_value(self) -> dict[int, IntervalSet]:
-        """The addresses of each value."""
+        """The addresses of each value. Computed once, since a function stands for many questions."""
+        if self._by_value is not None:
+            return self._by_value
         bounds: dict[int, list[int]] = {}
         for start, end, value in self.cells():
             out = bounds.setdefault(value, [])
@@ -43,7 +46,8 @@ class StepFunction:
                 out.append(start)
             if end is not None:
                 out.append(end)
-        return {value: IntervalSet(tuple(out)) for value, out in bounds.items()}
+        self._by_value = {value: IntervalSet(tuple(out)) for value, out in bounds.items()}
+        return self._by_value
 
 
 class StepPool:
