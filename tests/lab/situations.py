@@ -216,8 +216,33 @@ def ipv6_network(machine: Machine) -> Known:
                  {"pg 5432/tcp 4": "bypass", "pg 5432/tcp 6": "bypass"})
 
 
+def without_proxy(machine: Machine) -> Known:
+    """--userland-proxy=false: rules alone carry IPv4, from 127.0.0.1 and from containers, too, and nothing IPv6."""
+    machine.ufw("allow 22/tcp", "deny 5432")
+    machine.listen("tcp:22", "tcp:9100")
+    machine.docker.start("--userland-proxy=false")
+    machine.docker.run("pg", "5432:5432", "127.0.0.1:8080:80")
+    machine.docker.run("peer", listen=["tcp:7000"])
+    return Known({"pub 203.0.113.10 5432/tcp": "pg", "pub 2001:db8:1::10 5432/tcp": None,
+                  "host 127.0.0.1 5432/tcp": "pg", "peer 172.17.0.1 5432/tcp": "pg"},
+                 {"pg 5432/tcp 4": "bypass"})
+
+
+def internal_network(machine: Machine) -> Known:
+    """What stands in an internal network is reached from nowhere else, whatever it publishes."""
+    machine.ufw("allow 22/tcp")
+    machine.listen("tcp:22")
+    machine.docker.start()
+    machine.docker.network("app", "172.30.0.0/24", Internal=True)
+    machine.docker.run("pg", "5432:5432", network="app")
+    machine.docker.run("web", "8080:80")
+    return Known({"pub 203.0.113.10 8080/tcp": "web", "pub 172.30.0.2 5432/tcp": None, "web 172.30.0.2 5432/tcp": None,
+                  "host 172.30.0.2 5432/tcp": "pg"}, {"web 8080/tcp 4": "bypass"})
+
+
 SITUATIONS: tuple[Callable[[Machine], Known], ...] = (
     denied_but_published, ufw_reload, docker_restart, docker_before_ufw, loopback, ipv6_through_proxy,
     allowed_from_one_network, docker_user_drop, host_network, unpublished_by_route, user_defined_network, two_networks,
     udp, port_range, one_address, ufw_off, no_traffic_between_containers, docker_without_iptables, ipv6_network,
+    without_proxy, internal_network,
 )
