@@ -58,9 +58,9 @@ def packet_path() -> str:
     parts += [
         "## nft's names for priorities", "", "| name | priority |", "| --- | --- |",
         *(f"| {name} | {priority} |" for name, priority in PRIORITIES.items()), "",
-        "All base chains on a hook are asked, lowest priority first, whichever backend they belong to: *drop* is final, "
-        "*accept* ends its own base chain only. Base chains of type nat all run at the place of the kernel's NAT core; "
-        "their own priority only orders them among themselves.", "",
+        "All base chains on a hook are asked, lowest priority first, whichever backend they belong to: *drop* is "
+        "final, *accept* ends its own base chain only. Base chains of type nat all run at the place of the kernel's "
+        "NAT core; their own priority only orders them among themselves.", "",
     ]
     return "\n".join(parts)
 

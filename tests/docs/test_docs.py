@@ -1,0 +1,205 @@
+"""The documents say what the program does: every command, option, exit code and file, and every example works."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent)]
+
+import generate  # noqa: E402
+
+from fwaudit import cli  # noqa: E402
+from fwaudit.cli.app import build  # noqa: E402
+from fwaudit.host import snapshot_file  # noqa: E402
+from fwaudit.render import FORMATS  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+DEMO = ROOT / "fwaudit/cli/demo.tar.gz"
+GENERATED = {"performance.md", "proof.md"}  # scripts/bench and scripts/proof write them
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")] + [
+    page for page in sorted(DOCS.glob("*.md")) if page.name not in GENERATED]
+COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """The part of docs/commands.md below a heading; without title, what stands before the first."""
+    if not title:
+        return COMMANDS.split("\n## ")[0]
+    return COMMANDS.split(f"\n## {title}\n", 1)[1].split("\n## ")[0]
+
+
+def documented_options(text: str) -> set[str]:
+    rows = re.findall(r"^\| (`-[^|]*`) \|", text, re.MULTILINE)
+    return {option for row in rows for option in re.findall(r"`(-[^`]*)`", row)}
+
+
+def command(name: str) -> click.Command:
+    group = build()
+    assert isinstance(group, click.Group) or hasattr(group, "commands")
+    return group.commands[name] if name else group
+
+
+def real_options(of: click.Command) -> set[str]:
+    found = {option for parameter in of.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return found | {"-h", "--help"}
+
+
+@pytest.mark.parametrize("name", ["", *build().commands])
+def test_every_option_is_documented_and_every_documented_option_exists(name):
+    assert documented_options(section(name)) == real_options(command(name))
+
+
+def test_every_command_has_a_section_and_every_section_a_command():
+    sections = set(re.findall(r"^## (.+)$", COMMANDS, re.MULTILINE)) - {"Exit codes"}
+    assert sections == set(build().commands)
+
+
+def test_every_format_is_named():
+    for name in FORMATS:
+        assert f"`{name}`" in section("report")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "commands.md"], ids=lambda page: page.name)
+def test_exit_codes_are_named(page):
+    table = page.read_text(encoding="utf-8").split("## Exit codes\n", 1)[1].split("\n## ")[0]
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert codes == {cli.OK, cli.WARNING, cli.CRITICAL, cli.UNKNOWN, cli.INTERRUPTED}
+
+
+def blocks() -> Iterator[tuple[str, str]]:
+    """(page, line) for every example of a command, in a block or in the text."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        text = re.sub(re.escape(generate.BEGIN) + ".*?" + re.escape(generate.END), "", text, flags=re.DOTALL)
+        for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            for line in block.splitlines():
+                if line.startswith(("fwaudit ", "./scripts/fwaudit ")):
+                    yield page.name, line
+        for line in re.findall(r"`((?:\./scripts/)?fwaudit [a-z-][^`]*)`", text):
+            yield page.name, " ".join(line.split())
+
+
+EXAMPLES = sorted(set(blocks()))
+
+
+def test_there_are_examples_of_every_command():
+    used = {shlex.split(line)[1] for _, line in EXAMPLES}
+    assert used >= set(build().commands)
+
+
+@pytest.mark.parametrize(("page", "line"), EXAMPLES)
+def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
+    """Commands that read a host are asked about the demo's; ``snapshot`` would read this one, and is only parsed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "host.tar.gz").write_bytes(DEMO.read_bytes())
+    (tmp_path / "queries.jsonl").write_text(json.dumps({
+        "id": 1, "in": "eth0", "src": "198.51.100.7", "dst": "203.0.113.10", "dport": 5432, "proto": "tcp"}) + "\n")
+    words = shlex.split(line)[1:]
+    words = ["host.tar.gz" if word == "PATH" else word for word in words]
+    if words[0] == "trace" and not {"--to", "--batch"} & set(words):
+        words += ["--in", "eth0", "--to", "203.0.113.10:5432"]
+    if words[0] in ("report", "trace") and "--snapshot" not in words:
+        words += ["--snapshot", "host.tar.gz"]
+    if words[0] == "snapshot":
+        build().commands["snapshot"].make_context("snapshot", [*words[1:], *([] if "-o" in words else ["-o", "x"])])
+        return
+    code = cli.run(words)
+    allowed = {cli.OK, cli.WARNING, cli.CRITICAL} if "--exit-code" in words else {cli.OK}
+    assert code in allowed, capsys.readouterr().err
+
+
+def test_the_readme_shows_the_real_screen():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text == generate.readme(text), "run python tests/docs/generate.py"
+
+
+def test_the_packets_path_is_the_engines():
+    page = (DOCS / "packet-path.md").read_text(encoding="utf-8")
+    assert page == generate.packet_path(), "run python tests/docs/generate.py"
+
+
+def test_every_file_of_a_snapshot_is_documented_and_no_other():
+    table = (DOCS / "snapshot.md").read_text(encoding="utf-8").split("## The files\n", 1)[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert documented == {*snapshot_file._KNOWN, snapshot_file.META, f"{snapshot_file._PROFILES}/*"}
+
+
+def test_every_file_that_the_edge_names_is_known_to_snapshots():
+    """A collector that writes a file which readers drop would lose it without a word."""
+    named = set()
+    for module in (ROOT / "fwaudit/host/collectors").glob("*.py"):
+        named |= set(re.findall(r'"((?:nft|ipset|ufw|docker|net|sockets|iptables)/[a-z0-9_.]+)"',
+                                module.read_text(encoding="utf-8")))
+    assert named - {"ufw/applications.d"}
+    assert {name for name in named if not snapshot_file._is_known(name)} <= {"ufw/applications.d"}
+
+
+def test_every_field_of_the_json_report_is_documented():
+    from fwaudit.audit import audit
+    from fwaudit.host.snapshot_file import read_snapshot
+    from fwaudit.render.json import report_json
+
+    page = (DOCS / "report-json.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`([a-z_]+)`", page))
+    report = report_json(audit(read_snapshot(DEMO)))
+    fields = set(report) | set(report["summary"]) | set(report["summary"]["verdicts"])
+    for exposure in report["exposures"]:
+        fields |= set(exposure) | set(exposure["policy"])
+        for way in exposure["ways"]:
+            fields |= set(way) | set(way["sources"]) | set(way.get("answered_by", ()))
+        fields |= set(exposure.get("evidence", ()))
+    for finding in report["findings"]:
+        fields |= set(finding)
+    assert {name for name in fields if name not in names} <= {"as-intended"}
+    assert "`as-intended`" in page
+
+
+def test_every_folder_of_the_package_is_in_the_design():
+    page = (DOCS / "design.md").read_text(encoding="utf-8")
+    for place in (ROOT / "fwaudit").iterdir():
+        if place.name == "__init__.py" or not (place.suffix == ".py" or (place / "__init__.py").exists()):
+            continue
+        assert f"`fwaudit/{place.name}{'/' if place.is_dir() else ''}`" in page, place.name
+    for named in re.findall(r"`((?:fwaudit|tests|scripts)/[\w/.-]*)`", page):
+        assert (ROOT / named).exists(), named
+
+
+def test_the_design_draws_the_contract_that_is_held():
+    """The layers in docs/design.md are those of pyproject.toml, in the same order."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = re.findall(r'"([^"]+)"', re.search(r"^layers = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL).group(1))
+    assert " > ".join(layers) in (DOCS / "design.md").read_text(encoding="utf-8")
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_resolve(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("https:", "http:")):
+            continue
+        name, _, anchor = target.partition("#")
+        place = (page.parent / name).resolve() if name else page
+        assert place.exists() or place.name in GENERATED, target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", place.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {slug(heading) for heading in headings}, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_no_place_on_somebodys_machine(page):
+    text = page.read_text(encoding="utf-8")
+    assert str(ROOT) not in text
+    assert not re.search(r"(?<![\w.])/(?:work|home|root|tmp|Users)/", text)
