@@ -181,6 +181,15 @@ def test_the_design_draws_the_contract_that_is_held():
     assert " > ".join(layers) in (DOCS / "design.md").read_text(encoding="utf-8")
 
 
+def test_pages_that_the_code_points_to_exist():
+    for folder in ("fwaudit", "tests", "scripts"):
+        for file in (ROOT / folder).rglob("*"):
+            if file.suffix in (".py", "") and file.is_file() and "__pycache__" not in file.parts and \
+                    not any(part.startswith(".") for part in file.relative_to(ROOT).parts):
+                for name in re.findall(r"docs/([a-z-]+\.md)", file.read_text(encoding="utf-8", errors="replace")):
+                    assert name in GENERATED or (DOCS / name).exists(), f"{file}: {name}"
+
+
 def slug(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
