@@ -70,7 +70,7 @@ class _Auditor:
         evidence = self._evidence(service, family, way, verdict)
         policy = self._policy(service, family, evidence.query, container)
         return Exposure(service, family, ways, verdict, severity(service, family, way, verdict), certain, policy,
-                        evidence, tuple(self._notes(service, way, container)))
+                        evidence, tuple(self._notes(service, family, way, container)))
 
     def _way(self, service: Service, family: int, interface: Interface, dst: int, container: Container | None) -> Way:
         query = Query(family, interface.name, dst, service.proto, service.port)
@@ -162,14 +162,19 @@ class _Auditor:
         text = trace.path[-1].text if trace.path else "chain policy accept"
         return Policy("INPUT", _SAYS.get(trace.disposition, "unknown"), 0, text)
 
-    def _notes(self, service: Service, way: Way, container: Container | None) -> Iterator[str]:
+    def _notes(self, service: Service, family: int, way: Way, container: Container | None) -> Iterator[str]:
         if way.to is not None and way.to.via:
             yield f"taken by {way.to.via} on this host, so INPUT and ufw do apply"
-        drivers = {network.name: network.driver for network in self.host.engine.networks}
+        networks = {network.name: network for network in self.host.engine.networks}
         for endpoint in container.endpoints if container else ():
-            driver = drivers.get(endpoint.network, "")
-            if driver in ("macvlan", "ipvlan"):
-                yield f"on the {driver} network {endpoint.network}: no rule of this host is asked"
+            network = networks.get(endpoint.network)
+            if network is None:
+                continue
+            if network.driver in ("macvlan", "ipvlan"):
+                yield f"on the {network.driver} network {network.name}: no rule of this host is asked"
+            mode = network.gateway_mode4 if family == 4 else network.gateway_mode6
+            if mode in ("routed", "nat-unprotected") and service.kind == "container-port":
+                yield f"the network {network.name} has gateway mode {mode}: it is meant to be reached without NAT"
         if way.possibly & (way.allowed_possibly - way.allowed):
             yield "policy allows it at a limited rate"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from shlex import quote
 
@@ -58,7 +59,7 @@ def _published(report: Report, row: Row) -> Iterator[Paragraph]:
         yield ("Published for an address that is not meant for this link: a machine on it can still send to that "
                "address, and Docker's DNAT takes the packet from any interface.", [])
         if service.bound.startswith("127."):
-            yield "Docker Engine 28 and later drop such packets; upgrade, or drop them yourself:", [
+            yield "Docker Engine 28 and later drop such packets; or drop them yourself, until the next reboot:", [
                 "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"]
             return
     else:
@@ -133,12 +134,18 @@ def _direct(report: Report, group: Sequence[Row]) -> Iterator[Paragraph]:
     if more > 0:
         commands[_MAX_COMMANDS:] = [f"… and {more} more like these"]
     if group[0].verdict == "neighbours":
+        drops = "Docker Engine 28 and later drop such packets. " if _before_28(report) else ""
         yield (f"A machine on the link that routes {exposure.service.bound} to this host reaches the container itself, "
-               "past everything that is published. Docker Engine 28 and later drop such packets; else only a rule of "
-               "your own does, until the next reboot:", commands)
+               f"past what is published on the host. {drops}A rule of your own drops them until the next reboot:",
+               commands)
         return
     yield (f"{exposure.service.bound} is routed, so that it is reached like any other machine behind this host; ufw's "
            "allow and deny rules stand in INPUT and are not asked. To close it until the next reboot:", commands)
+
+
+def _before_28(report: Report) -> bool:
+    found = re.match(r"docker (\d+)\.", report.engine)
+    return found is not None and int(found[1]) < 28
 
 
 def _drop_direct(report: Report, row: Row) -> Iterator[str]:

@@ -7,13 +7,11 @@ from typing import Any
 
 from fwaudit import __version__
 from fwaudit.model.report import SCHEMA_VERSION, Evidence, Exposure, Finding, Report, Way
-from fwaudit.packet.address import format_address, to_cidrs
-from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.packet.address import format_address
+from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.trace import answerer_json, trace_json
 from fwaudit.render.words import sources_in_words
-
-_MAX_CIDRS = 64
 
 
 def render(report: Report) -> str:
@@ -93,12 +91,11 @@ def _way(report: Report, family: int, way: Way) -> dict[str, Any]:
 
 
 def _sources(report: Report, family: int, way: Way, area: IntervalSet) -> dict[str, Any]:
-    """In words and as the fewest CIDR networks, of which at most 64 are listed."""
-    cidrs = to_cidrs(family, area, _MAX_CIDRS + 1)
+    """In words, and exactly, as ranges with both ends included."""
     return {
         "words": sources_in_words(family, area, report.networks.get(way.iif, ()), report.inside),
-        "cidrs": cidrs[:_MAX_CIDRS],
-        "cidrs_complete": len(cidrs) <= _MAX_CIDRS,
+        "ranges": [f"{format_address(family, low)}-{format_address(family, high)}" if low < high
+                   else format_address(family, low) for low, high in area.ranges(max_address(family))],
     }
 
 

@@ -29,7 +29,8 @@ def render(report: Report, style: Style | None = None) -> str:
     if bad or fine:
         parts.append(_table(report, bad + fine, style))
     groups = _groups(bad)
-    parts += [_details(report, group, style) for group in groups[:_MAX_DETAILS]]
+    said: set[str] = set()
+    parts += [_details(report, group, style, said) for group in groups[:_MAX_DETAILS]]
     if len(groups) > _MAX_DETAILS:
         parts.append(f"… and {len(groups) - _MAX_DETAILS} more; fwaudit report --format json explains every one.")
     parts += filter(None, (_blocked(report, style), _unread(report, style), _next(report, bad)))
@@ -103,21 +104,24 @@ def _groups(bad: list[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _details(report: Report, group: list[Row], style: Style) -> str:
-    """Bad rows: a packet's way rule by rule, why ufw is not asked, and what to do."""
+def _details(report: Report, group: list[Row], style: Style, said: set[str]) -> str:
+    """Bad rows: a packet's way rule by rule, why ufw is not asked, and what to do; nothing ``said`` twice."""
     row = group[0]
     lines = [style.paint(f"{each.severity.name} {each.port} of {each.who}", _COLOURS[each.severity]) for each in group]
     evidence = row.exposures[0].evidence
     if evidence is not None:
         lines += [f"  The way of one packet{' of them' if len(group) > 1 else ''}:",
                   *(f"    {line}" for line in path_lines(evidence, style))]
-    lines += _paragraphs(advice(report, group, style.snapshot), style)
+    lines += _paragraphs(advice(report, group, style.snapshot), style, said)
     return "\n".join(lines)
 
 
-def _paragraphs(found: Iterator[tuple[str, list[str]]], style: Style) -> list[str]:
+def _paragraphs(found: Iterator[tuple[str, list[str]]], style: Style, said: set[str]) -> list[str]:
     out: list[str] = []
     for sentence, commands in found:
+        if not commands and sentence in said:
+            continue
+        said.add(sentence)
         out += [_wrap(f"  {clean(sentence)}", style, "  ")]
         out += [f"      {clean(command)}" for command in commands]
     return out

@@ -92,20 +92,21 @@ def path_lines(evidence: Evidence, style: Style) -> list[str]:
 
 
 def steps_lines(trace: Trace, style: Style) -> list[str]:
-    """Rule by rule: where it stands, what it did, what it asks. Wrapped to the width, as long as that is readable."""
-    cells = [(clean(_where(step)), clean(step.does), clean(_asks(step))) for step in _telling(trace)]
-    first = min(max((len(where) for where, _, _ in cells), default=0), 34)
-    second = min(max((len(does) for _, does, _ in cells), default=0), 30)
-    out = []
+    """Rule by rule: where it stands, what it did, what it asks; wrapped to the width."""
+    cells = [(clean(_where(step)), clean(step.does), shorten(clean(_asks(step)), _MAX_RULE))
+             for step in _telling(trace)]
+    first = max((len(where) for where, _, _ in cells), default=0)
+    second = max((len(does) for _, does, _ in cells), default=0)
+    indent = first + second + 4
+    room = style.width - 4 - indent
+    out: list[str] = []
     for where, does, asks in cells:
-        head = f"{where:<{first}}  {does:<{second}}  "
-        room = max(style.width - 4 - min(len(head), first + second + 4), 20)
-        pieces = fold(shorten(asks, _MAX_RULE), room)
-        if len(head) > first + second + 4:
-            out.append(head.rstrip())
-            head = ""
-        indent = " " * (first + second + 4)
-        out += [f"{head or indent}{pieces[0]}".rstrip(), *(indent + piece for piece in pieces[1:])]
+        if room >= _LEAST_ROOM:
+            pieces = fold(asks, room)
+            out += [f"{where:<{first}}  {does:<{second}}  {pieces[0]}".rstrip(),
+                    *(" " * indent + piece for piece in pieces[1:])]
+        else:  # long names, as native nftables has them: the rule below
+            out += [f"{where}  {does}", *("    " + piece for piece in fold(asks, style.width - 8) if piece)]
     return out
 
 
@@ -162,6 +163,7 @@ def _universe(family: int) -> IntervalSet:
 
 _MAX_CIDRS = 64
 _MAX_RULE = 600
+_LEAST_ROOM = 24
 _HOW = {"delivered": "bad", "undecided": "warn", "dropped": "good", "rejected": "good"}
 _WORDS = {
     "delivered": "delivered", "dropped": "dropped", "rejected": "rejected", "no-route": "no route",

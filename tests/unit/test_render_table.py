@@ -1,0 +1,111 @@
+"""The report on a screen: what must hold for any host."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import captures
+import pytest
+
+from fwaudit.audit import audit
+from fwaudit.model.report import Report
+from fwaudit.model.snapshot import Snapshot
+from fwaudit.render import json as as_json
+from fwaudit.render.rows import rows
+from fwaudit.render.style import Style
+from fwaudit.render.table import render
+
+_HOSTILE = "x\x1b[31m\u202e\nroot@db01:~# $(reboot)"
+
+
+@cache
+def report_of(name: str) -> Report:
+    return audit(Snapshot(captures.case(name).files))
+
+
+def _headline(report: Report) -> str:
+    return " ".join(render(report).split("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("name", captures.names()[::7])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_screen_fits(name: str, width: int) -> None:
+    """Only commands, which are there to be copied, may be longer than a line."""
+    screen = render(report_of(name), Style(max(width, 60)))
+    assert [line for line in screen.splitlines() if len(line) > max(width, 80) and not line.startswith("      ")] == []
+    assert "\x1b" not in screen
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("d28/ufw_deny_5432", "2 ports can be reached from outside that ufw does not allow."),
+    ("d28/host_network", "No port can be reached from outside that ufw does not allow."),
+    ("d28/ufw_off", "4 ports can be reached from outside, as the INPUT chain allows; ufw is not in force."),
+])
+def test_the_first_line_counts(name: str, words: str) -> None:
+    assert _headline(report_of(name)) == words
+
+
+def test_the_first_line_does_not_claim_what_nobody_looked_at() -> None:
+    files = {name: data for name, data in captures.case("d28/ufw_deny_5432").files.items()
+             if not name.startswith("iptables/")}
+    report = audit(Snapshot(files))
+    assert "not everything could be decided" in _headline(report)
+    assert not any(exposure.verdict == "bypass" for exposure in report.exposures)
+    assert "Could not be looked at: iptables/nft.v4" in render(report)
+
+
+def test_colour_only_adds() -> None:
+    report = report_of("d20/publish_loopback")
+    coloured = render(report, Style(80, colour=True))
+    assert "\x1b[" in coloured
+    plain = coloured
+    for code in ("1;31", "33", "32", "2", "1", "0"):
+        plain = plain.replace(f"\x1b[{code}m", "")
+    assert plain == render(report, Style(80))
+
+
+def _hostile() -> Report:
+    files = dict(captures.case("d28/ufw_deny_5432").files)
+    containers = json.loads(files["docker/containers.json"])
+    containers[0]["Name"] = "/" + _HOSTILE
+    containers[0]["Config"].setdefault("Labels", {}).update({
+        "com.docker.compose.project": _HOSTILE, "com.docker.compose.service": _HOSTILE})
+    files["docker/containers.json"] = json.dumps(containers).encode()
+    return audit(Snapshot(files, host=_HOSTILE))
+
+
+def test_names_from_outside_cannot_draw_on_the_screen() -> None:
+    screen = render(_hostile())
+    assert all(line.isprintable() for line in screen.split("\n"))
+    assert not any(line.startswith("root@db01") for line in screen.split("\n"))
+    assert json.loads(as_json.render(_hostile()))["schema_version"] == 1
+
+
+def test_ports_of_one_container_that_follow_each_other_are_one_row() -> None:
+    report = report_of("d28/ufw_deny_5432")
+    bad = next(each for each in report.exposures if each.verdict == "bypass")
+    many = tuple(replace(bad, service=replace(bad.service, port=8000 + i, container_port=9000 + i, likely=""))
+                 for i in range(1000))
+    found = rows(replace(report, exposures=many), ("bypass",))
+    assert [row.port for row in found] == ["8000-8999/tcp"]
+    screen = render(replace(report, exposures=many))
+    assert "-p 127.0.0.1:8000-8999:9000-9999" in screen
+    assert "--ctorigdstport 8000:8999" in screen
+    assert screen.startswith("1,000 ports can be reached")
+
+
+def test_json_is_the_same_every_time() -> None:
+    once = as_json.render(report_of("d20/publish_loopback"))
+    again = as_json.render(audit(Snapshot(captures.case("d20/publish_loopback").files)))
+    assert once == again
+
+
+@pytest.mark.parametrize("name", captures.names()[::11])
+def test_json_says_what_the_screen_says(name: str) -> None:
+    report = report_of(name)
+    data = json.loads(as_json.render(report))
+    assert len(data["exposures"]) == len(report.exposures)
+    count = data["summary"]["reachable_against_policy"]
+    assert _headline(report).startswith(str(count)) or count == 0
