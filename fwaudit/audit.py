@@ -49,7 +49,10 @@ def trace_all(engine: Engine, query: Query) -> list[Answer]:
     left = left & engine.fibs[query.family].universe
     if left:
         answers.append(Answer(left, False, engine.trace(_from(query, left))))
-    return answers
+    return sorted(answers, key=lambda answer: _OPEN_FIRST.index(answer.trace.disposition))
+
+
+_OPEN_FIRST = ("delivered", "accepted", "undecided", "not-listening", "rejected", "dropped", "no-route")
 
 
 def _from(query: Query, area: IntervalSet) -> Query:

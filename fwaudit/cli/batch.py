@@ -15,6 +15,7 @@ from fwaudit.path.engine import Engine
 from fwaudit.render.trace import trace_json
 
 _MAX_LINE = 65536
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def answers(engine: Engine, lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
@@ -30,7 +31,7 @@ def answers(engine: Engine, lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
             good = True
         except (UsageError, ValueError) as error:
             answer, good = {"id": identity, "error": str(error)}, False
-        yield json.dumps(answer, ensure_ascii=True, separators=(",", ":")), good
+        yield _encode(answer), good
 
 
 def ask(engine: Engine, query: Query) -> Trace:

@@ -72,7 +72,7 @@ def trace_table(query: Query, answers: list[Answer], style: Style, inside: Netwo
         if not single and query.iif:
             area = answer.sources & _universe(query.family)
             head = f"{head}: from {sources_in_words(query.family, area, (), inside, 6)}"
-        lines = [style.paint(head, _HOW.get(answer.trace.disposition, "bold"))]
+        lines = [style.paint(line, _HOW.get(answer.trace.disposition, "bold")) for line in fold(head, style.width)]
         lines += [f"  {line}" for line in steps_lines(answer.trace, style)]
         if answer.trace.undecided_on:
             lines += ["  It depends on:", *(f"    {clean(text)}" for text in answer.trace.undecided_on)]
@@ -153,7 +153,7 @@ def _outcome(trace: Trace) -> str:
     address = format_address(to.family, to.address)
     address = f"[{address}]" if to.family == 6 else address
     via = f" via {to.via}" if to.via else ""
-    name = shorten(clean(to.name), 60) or to.kind
+    name = shorten(clean(to.name), 60) or ("another machine" if to.kind == "elsewhere" else "a process")
     return f"{_WORDS[trace.disposition]} to {name} ({address}:{to.port}){via}"
 
 

@@ -1,0 +1,310 @@
+"""The command line from outside: what it prints where, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import captures
+import pytest
+
+import fwaudit
+from fwaudit import cli
+
+DEMO = Path(fwaudit.__file__).parent / "cli" / "demo.tar.gz"
+_QUERY = {"in": "eth0", "src": "198.51.100.7", "dst": "203.0.113.10", "dport": 5432, "proto": "tcp"}
+
+
+@pytest.fixture
+def host(tmp_path: Path):
+    """Writes the recorded host ENGINE/SCENARIO, without some of its files, and returns its path."""
+
+    def write(name: str, without: tuple[str, ...] = ()) -> str:
+        case = captures.case(name)
+        for path, data in case.files.items():
+            if not path.startswith(without or ("\0",)):
+                target = tmp_path / "host" / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+        return str(tmp_path / "host")
+
+    return write
+
+
+def start(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    """A process of its own, with its output in pipes."""
+    return subprocess.run([sys.executable, "-m", "fwaudit", *arguments], capture_output=True, text=True, check=False,
+                          **options)
+
+
+# ---- usage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [
+    ["report", "--nope"], ["nope"], ["report", "--format", "xml"], ["report", "--snapshot", "/does/not/exist"],
+    ["report", "--timeout", "soon"], ["trace"], ["trace", "--in"], ["trace", "--to", "5432"],
+    ["trace", "--to", "203.0.113.10:70000/tcp"], ["trace", "--to", "203.0.113.10:80/nope"],
+    ["trace", "--to", "203.0.113.10:80", "--batch", "-"], ["trace", "--to", "203.0.113.10:80", "--from", "fd00::/8"],
+    ["trace", "--to", "203.0.113.10:80", "--from", "here"], ["trace", "--to", "203.0.113.10:80", "--sport", "99999"],
+    ["trace", "--to", "203.0.113.10:80", "--in", "eth7", "--snapshot", str(DEMO)],
+    ["trace", "--batch", "/does/not/exist", "--snapshot", str(DEMO)], ["snapshot"],
+    ["demo", "--format", "xml"], ["report", "--snapshot", str(DEMO), "-o", "/does/not/exist/report"],
+])
+def test_bad_usage_is_one_line_a_hint_and_3(arguments, capsys):
+    assert cli.run(arguments) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[0].startswith("fwaudit: ")
+    assert len(lines) == 2 and lines[1].startswith("  "), lines
+
+
+def test_without_arguments_there_is_help_and_3(capsys):
+    assert cli.run([]) == 3
+    assert "Commands:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["report", "trace", "snapshot", "demo"])
+def test_every_command_has_help_with_an_example(command, capsys):
+    assert cli.run([command, "--help"]) == 0
+    assert f"\n  fwaudit {command}" in capsys.readouterr().out.replace("\n    fwaudit", "\n  fwaudit")
+
+
+def test_version_needs_nothing(capsys):
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "fwaudit", "--version"], capture_output=True,
+                          text=True, check=True)
+    assert done.stdout == f"fwaudit {fwaudit.__version__}\n"
+    assert "typer" not in done.stderr
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == done.stdout
+
+
+def test_shell_completion():
+    environment = {**os.environ, "_FWAUDIT_COMPLETE": "complete_bash", "COMP_WORDS": "fwaudit tr", "COMP_CWORD": "1"}
+    assert start(env=environment).stdout.split() == ["trace"]
+
+
+# ---- exit codes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "without", "plain", "asked"), [
+    ("d28/ufw_deny_5432", (), 0, 2),
+    ("d28/gateway_mode_routed", (), 0, 1),
+    ("d28/host_network", (), 0, 0),
+    ("d28/host_network", ("sockets/",), 3, 3),
+    ("d28/ufw_deny_5432", ("ufw/",), 3, 2),          # 3 never wins over 2
+    ("d28/ufw_deny_5432", ("iptables/",), 3, 3),
+])
+def test_report_exit_codes(host, name, without, plain, asked, capsys):
+    path = host(name, without)
+    assert cli.run(["report", "--snapshot", path]) == plain
+    assert cli.run(["report", "--snapshot", path, "--exit-code"]) == asked
+    assert cli.run(["report", "--snapshot", path, "--format", "json"]) == plain
+
+
+def test_an_internal_error_is_one_line_and_3(monkeypatch, capsys):
+    def explode(*_: object) -> None:
+        raise RuntimeError("oh\nno")
+
+    monkeypatch.setattr("fwaudit.audit.audit", explode)
+    monkeypatch.delenv("FWAUDIT_DEBUG", raising=False)
+    assert cli.run(["demo"]) == 3
+    err = capsys.readouterr().err
+    assert err.splitlines()[0] == "fwaudit: internal error: RuntimeError: oh\\x0ano"
+    assert "report it" in err and "Traceback" not in err
+    monkeypatch.setenv("FWAUDIT_DEBUG", "1")
+    assert cli.run(["demo"]) == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_interrupted_is_130(monkeypatch, capsys):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fwaudit.audit.audit", interrupt)
+    assert cli.run(["demo"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["demo", "--format", "json"]])
+def test_a_closed_pipe_is_quiet(arguments):
+    with subprocess.Popen([sys.executable, "-m", "fwaudit", *arguments], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+# ---- where output goes -----------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_whole_and_for_its_owner(tmp_path, capsys):
+    target = tmp_path / "report.json"
+    target.write_text("old")
+    assert cli.run(["report", "--snapshot", str(DEMO), "--format", "json", "-o", str(target)]) == 0
+    assert capsys.readouterr().out == ""
+    assert json.loads(target.read_text())["host"] == "db01"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_no_colour_in_a_pipe():
+    assert "\x1b" not in start("demo", env={**os.environ, "TERM": "xterm", "COLUMNS": "200"}).stdout
+
+
+@pytest.mark.parametrize(("arguments", "environment", "coloured"), [
+    ([], {}, True), (["--no-color"], {}, False), ([], {"NO_COLOR": "1"}, False), ([], {"TERM": "dumb"}, False)])
+def test_colour_on_a_terminal(arguments, environment, coloured, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cli.run(["demo", *arguments]) == 0
+    assert ("\x1b[" in capsys.readouterr().out) is coloured
+
+
+def test_a_snapshot_does_not_go_to_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli.run(["snapshot", "-o", "-"]) == 3
+    assert "terminal" in capsys.readouterr().err
+
+
+# ---- start-up --------------------------------------------------------------------------------------------------------
+
+_NEVER = {"docker", "requests", "pydantic", "iptc", "asyncio", "email", "netaddr"}
+
+
+@pytest.mark.parametrize(("arguments", "unwanted"), [
+    (["report", "--snapshot", str(DEMO)], _NEVER),
+    (["report", "--snapshot", str(DEMO), "--format", "json"], _NEVER | {"tabulate"}),
+    (["trace", "--snapshot", str(DEMO), "--in", "eth0", "--from", "198.51.100.7", "--to", "203.0.113.10:5432"],
+     _NEVER | {"tabulate"}),
+])
+def test_what_is_slow_to_import_is_imported_where_it_is_needed(arguments, unwanted):
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "fwaudit", *arguments], capture_output=True,
+                          text=True, check=False)
+    names = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    # tabulate itself reads its version from importlib.metadata, which imports email
+    allowed = {"email"} if "tabulate" in names else set()
+    assert {name.split(".")[0] for name in names} & (unwanted - allowed) == set()
+
+
+# ---- trace -----------------------------------------------------------------------------------------------------------
+
+
+def trace(*arguments: str) -> list[str]:
+    return ["trace", "--snapshot", str(DEMO), *arguments]
+
+
+def test_trace_of_one_packet(capsys):
+    one = ("--in", "eth0", "--from", "198.51.100.7", "--to", "203.0.113.10:5432/tcp")
+    assert cli.run(trace(*one)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("delivered to shop-db-1 (172.17.0.2:5432)\n")
+    assert "nat DOCKER" in out and "dnat 172.17.0.2:5432" in out
+    assert cli.run(trace(*one, "--format", "json")) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["disposition"] == "delivered"
+    assert answer["to"] == {"kind": "container", "name": "shop-db-1", "address": "172.17.0.2", "port": 5432}
+    assert answer["path"][0]["hook"] == "prerouting"
+
+
+def test_trace_of_any_source_names_the_sources_of_each_outcome(capsys):
+    assert cli.run(trace("--in", "eth0", "--to", "203.0.113.10:5432/tcp")) == 0
+    assert capsys.readouterr().out.startswith("delivered to shop-db-1 (172.17.0.2:5432): from anywhere\n")
+    network = ("--from", "198.51.100.0/24", "--format", "json")
+    assert cli.run(trace("--in", "eth0", "--to", "203.0.113.10:5432", *network)) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [(each["disposition"], each["sources"], each["certain"]) for each in answers] == [
+        ("delivered", ["198.51.100.0/24"], True)]
+
+
+def test_trace_of_a_packet_that_the_host_sends(capsys):
+    assert cli.run(trace("--to", "198.51.100.7:443")) == 3
+    assert "whether 198.51.100.7, another machine, answers" in capsys.readouterr().out
+    assert cli.run(trace("--in", "lo", "--to", "127.0.0.1:22/tcp")) == 0
+    assert "delivered to sshd" in capsys.readouterr().out
+
+
+def test_trace_over_ipv6(capsys):
+    assert cli.run(trace("--in", "eth0", "--from", "2001:db8:99::7", "--to", "[2001:db8:1::10]:22/tcp")) == 0
+    assert capsys.readouterr().out.startswith("delivered to sshd")
+
+
+# ---- trace --batch ---------------------------------------------------------------------------------------------------
+
+
+def test_batch_answers_every_line_in_order(tmp_path, capsys):
+    lines = [{"id": 1, **_QUERY}, {"id": "two", **_QUERY, "dport": 22}, {"id": [3], **_QUERY, "in": None, "src": None}]
+    path = tmp_path / "queries.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    assert cli.run(trace("--batch", str(path))) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["id"] for each in answers] == [1, "two", [3]]
+    assert [each["disposition"] for each in answers] == ["delivered"] * 3
+
+
+@pytest.mark.parametrize(("line", "error"), [
+    ("nonsense", "not JSON"),
+    ("[]", "not a JSON object"),
+    ("[" * 100_000, "longer than"),
+    ("[" * 50_000, "not JSON"),
+    ('{"id": 5}', "dst is missing"),
+    (json.dumps({"id": 5, **_QUERY, "dst": "203.0.113"}), "dst: not an address"),
+    (json.dumps({"id": 5, **_QUERY, "dst": 7}), "dst: not an address"),
+    (json.dumps({"id": 5, **_QUERY, "src": "::1"}), "different families"),
+    (json.dumps({"id": 5, **_QUERY, "src": None}), "src is missing"),
+    (json.dumps({"id": 5, **_QUERY, "dport": 70000}), "dport"),
+    (json.dumps({"id": 5, **_QUERY, "dport": True}), "dport"),
+    (json.dumps({"id": 5, **_QUERY, "dport": None}), "dport is missing"),
+    (json.dumps({"id": 5, **_QUERY, "sport": -1}), "sport"),
+    (json.dumps({"id": 5, **_QUERY, "proto": "carrier pigeon"}), "proto"),
+    (json.dumps({"id": 5, **_QUERY, "proto": None}), "proto is missing"),
+    (json.dumps({"id": 5, **_QUERY, "hook": "output"}), "hook"),
+    (json.dumps({"id": 5, **_QUERY, "in": 5}), "in:"),
+    (json.dumps({"id": 5, **_QUERY, "hook": "forward", "out": 5}), "out:"),
+])
+def test_a_bad_line_is_answered_in_its_place_and_nothing_is_lost(line, error, tmp_path, capsys):
+    path = tmp_path / "queries.jsonl"
+    path.write_text("\n".join([json.dumps({"id": 1, **_QUERY}), line, json.dumps({"id": 2, **_QUERY})]))
+    assert cli.run(trace("--batch", str(path))) == 3
+    first, bad, last = (json.loads(each) for each in capsys.readouterr().out.splitlines())
+    assert (first["disposition"], last["disposition"]) == ("delivered", "delivered")
+    assert error in bad["error"]
+    assert bad["id"] == (5 if line.startswith('{"id": 5') else None)
+
+
+def test_batch_with_a_hook_puts_the_packet_there(tmp_path, capsys):
+    path = tmp_path / "queries.jsonl"
+    path.write_text("\n".join(json.dumps({**_QUERY, "hook": "input", "dport": port}) for port in (22, 5432)))
+    assert cli.run(trace("--batch", str(path))) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["disposition"] for each in answers] == ["accepted", "dropped"]
+
+
+def test_batch_from_stdin_answers_before_the_next_question():
+    with subprocess.Popen([sys.executable, "-m", "fwaudit", *trace("--batch", "-")], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as process:
+        for number in range(3):
+            process.stdin.write(json.dumps({"id": number, **_QUERY}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == number
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_batch_is_fast(tmp_path):
+    """Thousands of questions a second; a tenth of it is demanded, since machines differ."""
+    path = tmp_path / "queries.jsonl"
+    path.write_text((json.dumps({"id": 1, **_QUERY}) + "\n") * 3000)
+    begin = time.perf_counter()
+    done = start(*trace("--batch", str(path)))
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 3000
+    assert time.perf_counter() - begin < 10
