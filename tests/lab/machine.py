@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import IO
 
 from dockerd import Dockerd
-from oracle_netns import Namespace
+from netns import Namespace
 from requirements import SBIN, give_up, requires
 
 HERE = Path(__file__).resolve().parent

@@ -19,7 +19,7 @@ from typing import Any
 from captures import Case
 from dockerd import bridge_of
 from machine import HERE, LAN, PUB, PYTHON, join
-from oracle_netns import Namespace
+from netns import Namespace
 from probes import Outcome
 
 BUILTIN = frozenset({"filter", "nat", "mangle", "raw", "security"})
@@ -37,7 +37,7 @@ _NO_DAD = {"net/ipv6/conf/all/disable_ipv6": "0", "net/ipv6/conf/default/disable
 class Replay:
     """The rebuilt host. ``spaces``: a namespace for ``host``, pub, lan, and each container by its name.
 
-    Raises oracle_netns.LoadError where a rule tool of this machine cannot read what a newer one has written.
+    Raises netns.LoadError where a rule tool of this machine cannot read what a newer one has written.
     """
 
     def __init__(self, case: Case) -> None:
