@@ -144,7 +144,7 @@ def _specialise(
 ) -> list[tuple[int, tuple[Condition, ...], CompiledRule]]:
     out: list[tuple[int, tuple[Condition, ...], CompiledRule]] = []
     for position, compiled in enumerate(rules):
-        if compiled.target.__class__ is Continue or (compiled.body is not None and compiled.body.inert):
+        if _goes_on(compiled):
             continue
         left: list[Condition] = []
         for condition in compiled.conditions:
@@ -161,6 +161,13 @@ def _specialise(
             if not left and ends_chain(compiled.target):
                 break  # nothing behind an unconditional verdict is reached
     return out
+
+
+def _goes_on(compiled: CompiledRule) -> bool:
+    """Whether the packet is at the next rule afterwards, as it was, whether the rule matches or not."""
+    if isinstance(compiled.target, Goto):
+        return False  # even an empty chain does not come back
+    return isinstance(compiled.target, Continue) or (compiled.body is not None and compiled.body.inert)
 
 
 def ends_chain(target: Target) -> bool:
@@ -294,8 +301,6 @@ def _close(made: list[CompiledChain]) -> None:
 
 
 def _is_inert(compiled: CompiledRule) -> bool:
-    if isinstance(compiled.target, Goto):
-        return False
     if compiled.body is not None:
         return compiled.body.inert
     return isinstance(compiled.target, Continue | Return)
