@@ -109,5 +109,7 @@ def _notes(host: Host) -> list[str]:
     notes = [f"ufw: {line}" for line in drift(host.ufw, host.ruleset)]
     for name, interface in sorted(host.interfaces.items()):
         notes += [f"{program} on {name} is not modelled" for program in interface.programs]
+        if interface.kind == "wireguard":
+            notes.append(f"{name}: WireGuard takes only the sources that a peer's AllowedIPs name, which are not read")
     notes += host.ruleset.notes
     return notes

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fwaudit.model.host import Address, Host, Interface
 from fwaudit.packet.intervals import IntervalSet
 
-_VIRTUAL = ("dummy", "ifb", "nlmon")
+_VIRTUAL = ("dummy", "ifb", "nlmon", "vrf")
+_MADE_BY_AN_ENGINE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|(cni-)?podman\d+")
+"""Names that Docker and Podman give to bridges; for hosts whose engine could not be asked."""
 LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
 PRIVATE = {
     4: IntervalSet.from_ranges([(0x0A000000, 0x0AFFFFFF), (0xAC100000, 0xAC1FFFFF), (0xC0A80000, 0xC0A8FFFF),
@@ -18,12 +21,17 @@ PRIVATE = {
 
 
 def outside_interfaces(host: Host) -> tuple[Interface, ...]:
-    """The interfaces that packets of other machines come in by: not lo, and none that the engine made itself."""
+    """The interfaces that packets of other machines come in by: not lo, and none that the engine made itself.
+
+    A port of a bridge or a bond hands its packets up to it; one in a VRF keeps them.
+    """
     ours = {network.interface for network in host.engine.networks if network.driver == "bridge"}
+    vrfs = {name for name, interface in host.interfaces.items() if interface.kind == "vrf"}
     return tuple(
         interface for name, interface in sorted(host.interfaces.items())
-        if name != "lo" and interface.up and name not in ours and not interface.master
+        if name != "lo" and interface.up and name not in ours and interface.master in ("", *vrfs)
         and interface.kind not in _VIRTUAL and not (interface.kind == "veth" and not interface.addresses)
+        and not (interface.kind == "bridge" and _MADE_BY_AN_ENGINE.fullmatch(name))
     )
 
 
