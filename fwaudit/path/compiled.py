@@ -24,9 +24,9 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.path.match import match
-from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PacketState
+from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS, PacketState
 
-_NUMBERS = ADDRESS_FIELDS | {"sport", "dport", "orig_sport", "orig_dport", "reply_sport", "reply_dport"}
+_NUMBERS = ADDRESS_FIELDS | PORT_FIELDS
 _LATE = _NUMBERS | {"mark", "ct_mark"}
 _EARLY_INDEXES = tuple(i for name, i in FIELD_INDEX.items() if name not in _LATE)
 _INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
 from fwaudit.packet.bounds import MAYBE, NO, YES, Bounds, exactly
 from fwaudit.packet.intervals import IntervalSet
-from fwaudit.path.state import ADDRESS_FIELDS, CLIENT_PORTS, FIELD_INDEX, UNKNOWN_PORT, PacketState
+from fwaudit.path.state import ADDRESS_FIELDS, CLIENT_PORTS, FIELD_INDEX, PORT_FIELDS, UNKNOWN_PORT, PacketState
 
 _CLIENT = IntervalSet.range(*CLIENT_PORTS)
 
@@ -51,8 +51,8 @@ def match(condition: Condition, state: PacketState) -> Bounds:
 
 
 def _unnamed(condition: In) -> Bounds:
-    """A port that the question does not name (then a client's), or a mark that nobody knows."""
-    if condition.field in ("sport", "orig_sport"):
+    """A port that the question does not name, which is the client's, or a mark that nobody knows."""
+    if condition.field in PORT_FIELDS:
         inside = condition.values & _CLIENT
         if not inside:
             return NO

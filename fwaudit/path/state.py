@@ -53,6 +53,7 @@ class PacketState(NamedTuple):
 
 FIELD_INDEX = {name: i for i, name in enumerate(PacketState._fields)}
 ADDRESS_FIELDS = frozenset({"src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst"})
+PORT_FIELDS = frozenset({"sport", "dport", "orig_sport", "orig_dport", "reply_sport", "reply_dport"})
 CLIENT_PORTS = (1024, 65535)
 """Where an ordinary client's source port lies when the question does not name one."""
 UNKNOWN_PORT = "?"
