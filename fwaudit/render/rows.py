@@ -108,7 +108,9 @@ def who(exposure: Exposure) -> str:
 def _whose(exposure: Exposure) -> str:
     """A name for a service that has none."""
     to = next((way.to for way in exposure.ways if way.to), None)
-    return f"{format_address(to.family, to.address)} port {to.port}" if to else "a process"
+    if to is None or exposure.service.kind == "host-socket":
+        return "a process"
+    return f"{format_address(to.family, to.address)} port {to.port}"
 
 
 def where(report: Report, exposure: Exposure) -> str:

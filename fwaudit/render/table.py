@@ -140,7 +140,8 @@ def _unread(report: Report, style: Style) -> str:
     lines = [f"Could not be looked at: {clean(source)}: {clean(why)}" for source, why in report.unread]
     lines += [f"Note: {clean(note)}" for note in report.notes]
     if report.unread:
-        lines.append("What depends on it is undecided. Run as root, on the host itself, to see everything.")
+        denied = any("permi" in why.lower() or "root" in why for _, why in report.unread)
+        lines.append("What depends on it is undecided." + (" As root, fwaudit sees more." if denied else ""))
     return "\n".join(_wrap(line, style, "  ") for line in lines)
 
 
