@@ -149,6 +149,8 @@ class _Auditor:
                 return intent.rule_policy(rule)
         if service.kind == "container-port":
             return Policy("route", "deny", 0, "no rule allows this container")
+        if self.engine.blind(family):
+            return Policy("INPUT", "unknown", 0, "not known")  # the rules that would say were not read
         if query is None:
             targets = self.addresses[family]
             if not targets or not self.outside:

@@ -171,7 +171,7 @@ def _drop_direct(report: Report, row: Row) -> Iterator[str]:
 
 def _undecided(exposure: Exposure) -> Iterator[Paragraph]:
     if exposure.evidence is not None and exposure.evidence.trace.undecided_on:
-        yield "It depends on what this program cannot know:", list(exposure.evidence.trace.undecided_on)
+        yield "It depends on:", list(exposure.evidence.trace.undecided_on)
 
 
 def _ways(row: Row, family: int) -> tuple[list[str], IntervalSet]:

@@ -190,3 +190,4 @@ def test_without_rules_nothing_is_certain() -> None:
     report = without("d28/ufw_deny_5432", "iptables/", "nft/")
     assert {each.verdict for each in report.exposures if each.service.kind == "published"} <= {"undecided", "blocked"}
     assert not any(each.certain for each in report.exposures if each.verdict == "undecided")
+    assert one(report, "published", 5432).policy.says == "unknown"
