@@ -125,13 +125,14 @@ class WayBack:
         return state._replace(
             src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src, dport=state.sport,
             iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="", physout="",
-            ct_state=STATE_ESTABLISHED if state.ct_state == STATE_NEW else STATE_INVALID, ct_direction=1, notrack=False)
+            ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1, notrack=False,
+            answers=(state.ct_snat, state.ct_dnat) if state.ct_state == STATE_NEW else None)
 
     def _answered(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:
         for world in worlds:
             state = world.state
             # only a translated connection whose answer is tracked is turned back into what the client sent to
-            if (state.ct_dnat or state.ct_snat) and state.ct_state != STATE_ESTABLISHED:
+            if state.answers not in (None, (0, 0)) and state.ct_state != STATE_ESTABLISHED:
                 walk.end(world, "dropped", "the answer is not tracked, so it is not translated back", "lost answer",
                          hook="postrouting")
             else:

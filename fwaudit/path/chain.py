@@ -28,6 +28,7 @@ from fwaudit.model.ruleset import (
     Undecidable,
 )
 from fwaudit.packet.bounds import YES, Bounds
+from fwaudit.packet.fields import STATE_INVALID, STATE_UNTRACKED
 from fwaudit.packet.steps import StepFunction, StepPool
 from fwaudit.path.compiled import CompiledChain, CompiledRule, ends_chain
 from fwaudit.path.match import match
@@ -259,7 +260,13 @@ def plain_outcome(target: Target) -> Outcome | None:
 
 
 def change_of(target: Target, state: PacketState) -> Change:
-    """What a target that goes on changes in the packet's state, given what it is now."""
+    """What a target that goes on changes in the packet's state, given what it is now.
+
+    Without a connection there is no mark of it to read or to write (xt_CONNMARK.c, nft_ct.c).
+    """
+    if (isinstance(target, CopyMark) or (isinstance(target, SetMark) and target.field == "ct_mark")) and (
+            state.ct_state in (STATE_INVALID, STATE_UNTRACKED)):
+        return ()
     if isinstance(target, NoTrack):
         return (("notrack", True),)
     if isinstance(target, SetMark):

@@ -261,9 +261,9 @@ def _note_rule(compiled: CompiledRule, chain: CompiledChain) -> None:
         _note(condition, chain)
     target = compiled.target
     if isinstance(target, SetMark):
-        chain.reads.add(target.field)
+        chain.reads.update((target.field, "ct_state"))
     elif isinstance(target, CopyMark):
-        chain.reads.update(("mark", "ct_mark"))
+        chain.reads.update(("mark", "ct_mark", "ct_state"))
 
 
 def _note(condition: Condition, chain: CompiledChain) -> None:

@@ -14,7 +14,10 @@ PEER = None
 
 
 class PacketState(NamedTuple):
-    """One packet, as rules can see it. Names are those of `fwaudit.packet.fields.Field`."""
+    """One packet, as rules can see it. Names are those of `fwaudit.packet.fields.Field`.
+
+    ``answers``: of an answer, (ct_snat, ct_dnat) of the connection that tracking will find for it; None: it finds none.
+    """
 
     family: int
     proto: int
@@ -49,6 +52,7 @@ class PacketState(NamedTuple):
     pkttype: int = 0
     locally_made: int = 0
     notrack: bool = False
+    answers: tuple[int, int] | None = None
 
 
 FIELD_INDEX = {name: i for i, name in enumerate(PacketState._fields)}

@@ -97,9 +97,11 @@ class Walk:
         """Connection tracking: from here on the packet has a state and remembers where it was sent."""
         state = world.state
         if state.ct_direction:
-            known = state.ct_state == STATE_ESTABLISHED
-            now = STATE_UNTRACKED if state.notrack else STATE_ESTABLISHED if known else STATE_INVALID
-            return world._replace(state=state._replace(ct_state=now))
+            if state.notrack or state.answers is None:
+                now = STATE_UNTRACKED if state.notrack else STATE_INVALID
+                return world._replace(state=state._replace(ct_state=now))
+            snat, dnat = state.answers
+            return world._replace(state=state._replace(ct_state=STATE_ESTABLISHED, ct_snat=snat, ct_dnat=dnat))
         if state.notrack:
             return world._replace(state=state._replace(ct_state=STATE_UNTRACKED))
         return world._replace(state=state._replace(
