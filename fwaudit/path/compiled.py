@@ -28,7 +28,6 @@ from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS, PacketS
 
 _NUMBERS = ADDRESS_FIELDS | PORT_FIELDS
 _LATE = _NUMBERS | {"mark", "ct_mark"}
-_EARLY_INDEXES = tuple(i for name, i in FIELD_INDEX.items() if name not in _LATE)
 _INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")
 
 
@@ -86,15 +85,19 @@ class Specialised:
 class CompiledChain:
     """A chain: its rules, and what its subtree reads of a packet."""
 
-    __slots__ = ("_bounds", "_children", "_own_bounds", "_special", "inert", "name", "reads", "rules", "serial")
+    __slots__ = ("_bounds", "_children", "_key", "_own_bounds", "_own_early", "_special", "inert", "name", "reads",
+                 "rules", "serial", "whole")
 
     def __init__(self, name: str, serial: int) -> None:
         self.name = name
         self.serial = serial
         self.rules: list[CompiledRule] = []
         self.reads: set[str] = set()
+        self.whole: set[str] = set()  # of the numbers read, those of which more than the class matters
         self.inert = False  # nothing below here does anything but fall through
+        self._key: list[tuple[int, str]] | None = None
         self._children: dict[int, CompiledChain] = {}
+        self._own_early: set[int] = set()
         self._own_bounds: dict[str, set[int]] = {}
         self._bounds: dict[str, tuple[int, ...]] = {}
         self._special: dict[tuple[object, ...], Specialised] = {}
@@ -105,11 +108,14 @@ class CompiledChain:
         Of a number only the class matters: between which boundaries of the subtree it lies. So 65,536 ports are as
         many questions as there are different port ranges in the rules.
         """
+        if self._key is None:
+            classes = _NUMBERS - self.whole
+            self._key = [(FIELD_INDEX[name], name if name in classes else "") for name in sorted(self.reads)]
         out: list[object] = [self.serial]
-        for name in self.reads:
-            value = state[FIELD_INDEX[name]]
-            if value is not None and name in _NUMBERS:
-                value = bisect_right(self.bounds(name), int(value))
+        for index, name in self._key:
+            value = state[index]
+            if name and value is not None:
+                value = bisect_right(self.bounds(name), value)
             out.append(value)
         return tuple(out)
 
@@ -131,8 +137,8 @@ class CompiledChain:
         return found
 
     def special(self, state: PacketState) -> Specialised:
-        """The rules that are left when everything but addresses, ports and marks is known."""
-        key = tuple([state[i] for i in _EARLY_INDEXES])
+        """The rules that are left when everything is known that they ask but addresses, ports and marks."""
+        key = tuple([state[i] for i in self._own_early])
         found = self._special.get(key)
         if found is None:
             found = self._special[key] = Specialised(_specialise(self.rules, state))
@@ -272,12 +278,15 @@ def _note(condition: Condition, chain: CompiledChain) -> None:
             _note(part, chain)
     elif isinstance(condition, Not):
         _note(condition.part, chain)
-    elif isinstance(condition, In):
-        chain.reads.add(condition.field)
-        if condition.field in _NUMBERS:
-            chain._own_bounds.setdefault(condition.field, set()).update(condition.values.bounds)
-    elif isinstance(condition, Masked | Named | Exists):
-        chain.reads.add(condition.field)
+    elif isinstance(condition, In | Masked | Named | Exists):
+        name = condition.field
+        chain.reads.add(name)
+        if name not in _LATE:
+            chain._own_early.add(FIELD_INDEX[name])
+        if isinstance(condition, In) and name in _NUMBERS:
+            chain._own_bounds.setdefault(name, set()).update(condition.values.bounds)
+        elif name in _NUMBERS:
+            chain.whole.add(name)
 
 
 def _close(made: list[CompiledChain]) -> None:
@@ -292,8 +301,9 @@ def _close(made: list[CompiledChain]) -> None:
         changed = False
         for chain in reversed(made):
             for child in chain._children.values():
-                if not child.reads <= chain.reads:
+                if not (child.reads <= chain.reads and child.whole <= chain.whole):
                     chain.reads |= child.reads
+                    chain.whole |= child.whole
                     changed = True
             if chain.inert and not all(_is_inert(compiled) for compiled in chain.rules):
                 chain.inert = False
