@@ -24,22 +24,38 @@ def screen(no_color: bool = False) -> Style:
 
 
 def write(text: str, path: str) -> None:
-    """To a file, mode 0600, through a temporary one beside it; ``-`` or empty: to stdout."""
+    """To a file, mode 0600, through a temporary one beside it; ``-`` or empty: to stdout.
+
+    What a link points to is replaced, not the link. Raises UsageError.
+    """
     if path in ("", "-"):
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    target = Path(path)
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        if is_special(path):
+            with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as device:
+                device.write(text)
+            return
+        _replace(text, Path(path).resolve())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", "Give a file in a folder that exists.") from error
+
+
+def is_special(path: str) -> bool:
+    """True for a device, a pipe or a socket: written to, never replaced. Root could replace ``/dev/null``."""
+    target = Path(path)
+    return target.exists() and not target.is_file() and not target.is_dir()
+
+
+def _replace(text: str, target: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

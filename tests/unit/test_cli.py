@@ -15,6 +15,7 @@ import pytest
 
 import fwaudit
 from fwaudit import cli
+from fwaudit.host.snapshot_file import read_snapshot
 
 DEMO = Path(fwaudit.__file__).parent / "cli" / "demo.tar.gz"
 _QUERY = {"in": "eth0", "src": "198.51.100.7", "dst": "203.0.113.10", "dport": 5432, "proto": "tcp"}
@@ -153,6 +154,27 @@ def test_a_file_is_written_whole_and_for_its_owner(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_a_link_points_to_is_replaced_and_the_link_stays(tmp_path):
+    target = tmp_path / "report.txt"
+    link = tmp_path / "latest"
+    link.symlink_to(target)
+    assert cli.run(["report", "--snapshot", str(DEMO), "-o", str(link)]) == 0
+    assert link.is_symlink() and target.read_text().startswith("1 port")
+
+
+@pytest.mark.parametrize("arguments", [["report", "--snapshot", str(DEMO)], ["snapshot"]])
+def test_a_pipe_or_a_device_is_written_to_and_never_replaced(arguments, tmp_path, monkeypatch):
+    """As root, replacing ``-o /dev/null`` with a file would break the machine."""
+    monkeypatch.setattr("fwaudit.cli.source.load", lambda path, timeout: read_snapshot(DEMO))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        assert cli.run([*arguments, "-o", str(pipe)]) == 0
+        assert len(reader.stdout.read()) > 1000
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 def test_no_colour_in_a_pipe():
     assert "\x1b" not in start("demo", env={**os.environ, "TERM": "xterm", "COLUMNS": "200"}).stdout
 
@@ -177,7 +199,7 @@ def test_a_snapshot_does_not_go_to_a_terminal(monkeypatch, capsys):
 
 # ---- start-up --------------------------------------------------------------------------------------------------------
 
-_NEVER = {"docker", "requests", "pydantic", "iptc", "asyncio", "email", "netaddr"}
+_NEVER = {"docker", "requests", "pydantic", "iptc", "asyncio", "email", "http", "netaddr"}
 
 
 @pytest.mark.parametrize(("arguments", "unwanted"), [
