@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 if TYPE_CHECKING:
-    from fwaudit.model.verdict import Query
+    from fwaudit.model.verdict import Answer, Query
     from fwaudit.path.engine import Engine
+    from fwaudit.render.words import Networks
 
 _EXAMPLES = """Say what becomes of a packet, and which rules it meets.
 
@@ -127,7 +128,7 @@ def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
     from fwaudit.audit import trace_all
     from fwaudit.cli import OK, UNKNOWN
     from fwaudit.cli.output import screen
-    from fwaudit.exposure import inside_of
+    from fwaudit.exposure import inside_of, networks_of
     from fwaudit.render.trace import trace_table, traces_json
 
     if query.iif and query.iif not in engine.host.interfaces and engine.host.interfaces:
@@ -135,9 +136,26 @@ def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
 
         names = ", ".join(sorted(name for name in engine.host.interfaces if name != "lo"))
         raise UsageError(f"--in: this host has no interface {query.iif}", f"It has: {names}")
-    answers = trace_all(engine, query)
+    inside = inside_of(engine.host)
+    answers = [_shown(engine, query, answer, inside) for answer in trace_all(engine, query)]
     if format == "json":
-        print(traces_json(query, answers))
+        print(traces_json(query, answers, inside))
     else:
-        print(trace_table(query, answers, screen(no_color), inside_of(engine.host)))
+        networks = networks_of(engine.host).get(query.iif, ())
+        print(trace_table(query, answers, screen(no_color), networks, inside))
     return UNKNOWN if any(answer.trace.disposition == "undecided" for answer in answers) else OK
+
+
+def _shown(engine: Engine, query: Query, answer: Answer, inside: Networks) -> Answer:
+    """The answer with the way of a packet that speaks for it: 0.0.0.0 is dropped as well, but not for the reason that
+    somebody asks for."""
+    from dataclasses import replace
+
+    from fwaudit.packet.intervals import IntervalSet
+    from fwaudit.render.trace import shown_source
+
+    source = shown_source(query, answer, inside)
+    if source is None:
+        return answer
+    found = engine.trace(replace(query, sources=IntervalSet.of(source)))
+    return replace(answer, trace=found)

@@ -12,7 +12,7 @@ from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold, shorten
-from fwaudit.render.words import Networks, sources_in_words
+from fwaudit.render.words import Networks, example_source, is_nobody, sources_in_words
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
@@ -48,36 +48,63 @@ def step_json(step: Step) -> dict[str, Any]:
     return out
 
 
-def traces_json(query: Query, answers: list[Answer]) -> str:
+def shown_source(query: Query, answer: Answer, inside: Networks = ()) -> int | None:
+    """The source whose way is shown for an outcome of many; None where the question is about one packet."""
+    area = answer.sources & _universe(query.family)
+    if not query.iif or query.sources.size(1 << 128) == 1 or not area:
+        return None
+    return example_source(query.family, area, inside)
+
+
+def traces_json(query: Query, answers: list[Answer], inside: Networks = ()) -> str:
     """``fwaudit trace --format json``: one object for a single packet, else a list of outcomes with their sources."""
     if len(answers) == 1 and query.sources.size(1 << 128) == 1:
         return json.dumps(trace_json(answers[0].trace), indent=2)
     out = []
     for answer in answers:
         cidrs = to_cidrs(query.family, answer.sources & _universe(query.family), _MAX_CIDRS + 1)
-        out.append({"sources": cidrs[:_MAX_CIDRS], "sources_complete": len(cidrs) <= _MAX_CIDRS,
-                    "certain": answer.certainly, **trace_json(answer.trace)})
+        outcome: dict[str, Any] = {"sources": cidrs[:_MAX_CIDRS], "sources_complete": len(cidrs) <= _MAX_CIDRS,
+                                   "certain": answer.certainly}
+        source = shown_source(query, answer, inside)
+        if source is not None:
+            outcome["src"] = format_address(query.family, source)
+        out.append({**outcome, **trace_json(answer.trace)})
     return json.dumps(out, indent=2)
 
 
-def trace_table(query: Query, answers: list[Answer], style: Style, inside: Networks = ()) -> str:
+def trace_table(query: Query, answers: list[Answer], style: Style, networks: Networks = (),
+                inside: Networks = ()) -> str:
     """``fwaudit trace`` for people: for each outcome its sources, and one packet's way.
 
-    ``inside``: the host's own networks and addresses, for putting sources into words.
+    ``networks`` of the interface and ``inside``, the host's own networks and addresses: to put sources into words.
     """
-    parts = []
+    parts: list[str] = []
+    nobody: list[str] = []
     for answer in answers:
-        single = query.sources.size(1 << 128) == 1
+        area = answer.sources & _universe(query.family)
+        source = shown_source(query, answer, inside)
         head = _outcome(answer.trace)
-        if not single and query.iif:
-            area = answer.sources & _universe(query.family)
-            head = f"{head}: from {sources_in_words(query.family, area, (), inside, 6)}"
-        lines = [style.paint(line, _HOW.get(answer.trace.disposition, "bold")) for line in fold(head, style.width)]
-        lines += [f"  {line}" for line in steps_lines(answer.trace, style)]
-        if answer.trace.undecided_on:
-            lines += ["  It depends on:", *(f"    {clean(text)}" for text in answer.trace.undecided_on)]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+        if source is not None and answer.trace.disposition in _SHUT and is_nobody(query.family, area, inside):
+            words = sources_in_words(query.family, area, (), (), 6)
+            nobody.append("\n".join(fold(f"{head}: from addresses that no other machine has: {words}", style.width)))
+            continue
+        lines = []
+        if source is not None:
+            head = f"{head}: from {sources_in_words(query.family, area, networks, inside, 6)}"
+            lines.append(f"  The way of one of them, from {format_address(query.family, source)}:")
+        parts.append("\n".join([*_painted(head, answer.trace, style), *lines, *_way_lines(answer.trace, style)]))
+    return "\n\n".join(parts + nobody)
+
+
+def _painted(head: str, trace: Trace, style: Style) -> list[str]:
+    return [style.paint(line, _HOW.get(trace.disposition, "bold")) for line in fold(head, style.width)]
+
+
+def _way_lines(trace: Trace, style: Style) -> list[str]:
+    lines = [f"    {line}" for line in steps_lines(trace, style)]
+    if trace.undecided_on:
+        lines += ["  It depends on:", *(f"    {clean(text)}" for text in trace.undecided_on)]
+    return lines
 
 
 def path_lines(evidence: Evidence, style: Style) -> list[str]:
@@ -106,7 +133,8 @@ def steps_lines(trace: Trace, style: Style) -> list[str]:
             out += [f"{where:<{first}}  {does:<{second}}  {pieces[0]}".rstrip(),
                     *(" " * indent + piece for piece in pieces[1:])]
         else:  # long names, as native nftables has them: the rule below
-            out += [f"{where}  {does}", *("    " + piece for piece in fold(asks, style.width - 8) if piece)]
+            column = first if indent <= style.width - 2 else 0
+            out += [f"{where:<{column}}  {does}", *("    " + piece for piece in fold(asks, style.width - 8) if piece)]
     return out
 
 
@@ -164,6 +192,7 @@ def _universe(family: int) -> IntervalSet:
 _MAX_CIDRS = 64
 _MAX_RULE = 600
 _LEAST_ROOM = 24
+_SHUT = ("dropped", "rejected", "no-route")
 _HOW = {"delivered": "bad", "undecided": "warn", "dropped": "good", "rejected": "good"}
 _WORDS = {
     "delivered": "delivered", "dropped": "dropped", "rejected": "rejected", "no-route": "no route",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fwaudit.packet.address import format_address, to_cidrs
+from fwaudit.packet.address import format_address, parse_address, to_cidrs
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import IntervalSet
 
@@ -15,6 +15,9 @@ _NO_HOST = {
 """Sources that do not come from afar: 0/8, loopback, multicast, class E; for IPv6 also link-local."""
 _NEARLY = 16
 """So many addresses may be missing from *the local network*: the host's own, the network's and the broadcast one."""
+_LINK_LOCAL = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
+_STRANGERS = {4: ("198.51.100.7", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
+_WIDTH = {4: 32, 6: 128}
 Networks = Sequence[tuple[int, int, int]]
 
 
@@ -36,7 +39,8 @@ def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (),
         own = _union(family, [(of, low, prefix)])
         if own and sources <= own and (own - sources).size(top) <= _NEARLY:
             return f"the local network {format_address(family, low)}/{prefix}"
-    plain = min(sources, sources | elsewhere, key=lambda area: _count(family, area))
+    plain = min(sources, _without_holes(family, sources, elsewhere, _own(family, inside)),
+                key=lambda area: _count(family, area))
     if _count(family, missing) <= min(limit, _count(family, plain) - 1):
         return f"anywhere except {', '.join(to_cidrs(family, missing))}"
     if _count(family, plain) > 1 and (hull := _hull(family, plain)):
@@ -44,6 +48,40 @@ def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (),
         if _count(family, holes) <= min(limit, _count(family, plain) - 1):
             return f"{format_address(family, hull[0])}/{hull[1]} except {', '.join(to_cidrs(family, holes))}"
     return _listed(family, plain, limit)
+
+
+def example_source(family: int, sources: IntervalSet, inside: Networks = ()) -> int:
+    """One of the sources that stands for them: a stranger's address where there is one, not a martian or our own."""
+    for candidate in (parse_address(text)[1] for text in _STRANGERS[family]):
+        if candidate in sources:
+            return candidate
+    for others in (_union(family, inside), _own(family, inside)):
+        if plain := sources - _NO_HOST[family] - others:
+            return plain.lowest()
+    return sources.lowest()
+
+
+def is_nobody(family: int, sources: IntervalSet, inside: Networks = ()) -> bool:
+    """True where no other machine has any of these addresses: reserved ones, and this host's own."""
+    return sources <= (_NO_HOST[family] - _LINK_LOCAL) | _own(family, inside)
+
+
+def _without_holes(family: int, sources: IntervalSet, elsewhere: IntervalSet, own: IntervalSet) -> IntervalSet:
+    """The sources, and of what comes from nowhere or from elsewhere the holes that it makes in them.
+
+    Nothing is added that stands beside them: it would read as if it got in as well. Single addresses of the host may
+    also stand at their edge, as a network's own and its broadcast address do.
+    """
+    holes = [(low, high) for low, high in (elsewhere - sources).ranges(max_address(family))
+             if low - 1 in sources and high + 1 in sources]
+    edges = [(low, high) for low, high in (own - sources).ranges(max_address(family))
+             if low - 1 in sources or high + 1 in sources]
+    return sources | IntervalSet.from_ranges(holes) | IntervalSet.from_ranges(edges)
+
+
+def _own(family: int, inside: Networks) -> IntervalSet:
+    """The single addresses among them."""
+    return _union(family, (each for each in inside if each[2] == _WIDTH[family]))
 
 
 def _listed(family: int, area: IntervalSet, limit: int) -> str:
@@ -55,14 +93,14 @@ def _listed(family: int, area: IntervalSet, limit: int) -> str:
 
 
 def _union(family: int, networks: Iterable[tuple[int, int, int]]) -> IntervalSet:
-    width = 32 if family == 4 else 128
+    width = _WIDTH[family]
     return IntervalSet.from_ranges(
         (low, low + (1 << (width - prefix)) - 1) for of, low, prefix in networks if of == family)
 
 
 def _hull(family: int, area: IntervalSet) -> tuple[int, int] | None:
     """(low, prefix) of the smallest network around all of the area; None where that is hardly a network any more."""
-    width = 32 if family == 4 else 128
+    width = _WIDTH[family]
     low, high = area.lowest(), max(high for _, high in area.ranges(max_address(family)))
     prefix = width - (low ^ high).bit_length()
     return (low >> (width - prefix) << (width - prefix), prefix) if prefix >= width // 8 else None

@@ -240,11 +240,18 @@ def test_trace_of_one_packet(capsys):
 def test_trace_of_any_source_names_the_sources_of_each_outcome(capsys):
     assert cli.run(trace("--in", "eth0", "--to", "203.0.113.10:5432/tcp")) == 0
     assert capsys.readouterr().out.startswith("delivered to shop-db-1 (172.17.0.2:5432): from anywhere\n")
+    assert cli.run(trace("--in", "eth0", "--to", "203.0.113.10:9999/tcp")) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "dropped: from anywhere", "  The way of one of them, from 198.51.100.7:", "    filter INPUT policy  drop"]
+    assert cli.run(trace("--in", "eth0", "--from", "203.0.113.0/24", "--to", "172.17.0.2:5432")) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "delivered to shop-db-1 (172.17.0.2:5432): from the local network 203.0.113.0/24"
+    assert last == "dropped: from addresses that no other machine has: 203.0.113.10"
     network = ("--from", "198.51.100.0/24", "--format", "json")
     assert cli.run(trace("--in", "eth0", "--to", "203.0.113.10:5432", *network)) == 0
     answers = json.loads(capsys.readouterr().out)
-    assert [(each["disposition"], each["sources"], each["certain"]) for each in answers] == [
-        ("delivered", ["198.51.100.0/24"], True)]
+    assert [(each["disposition"], each["sources"], each["certain"], each["src"]) for each in answers] == [
+        ("delivered", ["198.51.100.0/24"], True, "198.51.100.7")]
 
 
 def test_trace_of_a_packet_that_the_host_sends(capsys):

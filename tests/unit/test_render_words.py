@@ -6,7 +6,7 @@ import pytest
 
 from fwaudit.packet.address import parse_network
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
-from fwaudit.render.words import sources_in_words
+from fwaudit.render.words import example_source, is_nobody, sources_in_words
 
 _ETH0 = ((4, 192 << 24 | 168 << 16 | 1 << 8, 24),)
 _INSIDE = (*_ETH0, (4, 192 << 24 | 168 << 16 | 1 << 8 | 10, 32), (4, 172 << 24 | 17 << 16, 16))
@@ -40,6 +40,10 @@ def area(text: str) -> IntervalSet:
     ("10.0.0.0/8 + 172.16.0.0/12 + 192.168.0.0/16", "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"),
     ("10.0.0.0/8 + 172.16.0.0/12 + 192.168.0.0/16 - 172.17.0.0/16 - 192.168.1.10",
      "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"),
+    ("10.0.0.0/8 - 10.0.0.5", "10.0.0.0/8 except 10.0.0.5"),
+    ("172.16.0.0/12 - 172.17.0.0/16", "172.16.0.0/12"),
+    ("203.0.113.0/24 - 203.0.113.10 - 203.0.113.77",         # and not what stands inside, too
+     "203.0.113.0/24 except 203.0.113.10, 203.0.113.77"),
     ("1.1.1.1 + 2.2.2.2 + 3.3.3.3 + 4.4.4.4", "1.1.1.1, 2.2.2.2, 3.3.3.3 and 1 more network"),
     ("1.1.1.1 + 2.2.2.2 + 3.3.3.3 + 4.4.4.4 + 5.5.5.5", "1.1.1.1, 2.2.2.2, 3.3.3.3 and 2 more networks"),
 ])
@@ -56,6 +60,32 @@ def test_ipv4(sources: str, words: str) -> None:
 ])
 def test_ipv6(sources: str, words: str) -> None:
     assert sources_in_words(6, area(sources)) == words
+
+
+def test_own_addresses_are_left_out_of_a_network_and_nothing_is_added_to_it() -> None:
+    inside = ((4, 203 << 24 | 113 << 8, 24), *((4, 203 << 24 | 113 << 8 | last, 32) for last in (0, 10, 255)),
+              (4, 172 << 24 | 17 << 16, 16))
+    link = area("203.0.113.0/24 - 203.0.113.0 - 203.0.113.10 - 203.0.113.255")
+    assert sources_in_words(4, link, (), inside) == "203.0.113.0/24"
+    assert sources_in_words(4, link & area("203.0.113.0/25"), (), inside) == "203.0.113.0/25"
+    assert sources_in_words(4, link, inside[:1], inside) == "the local network 203.0.113.0/24"
+
+
+@pytest.mark.parametrize(("sources", "example"), [
+    ("all", "198.51.100.7"),
+    ("all - 198.51.100.0/24 - 8.8.8.8", "1.0.0.0"),          # no martian, though these are dropped as well
+    ("0.0.0.0/8 + 192.168.1.0/24", "192.168.1.0"),
+    ("192.168.1.10 + 192.168.1.20", "192.168.1.20"),         # not the host's own
+    ("127.0.0.0/8", "127.0.0.0"),
+])
+def test_the_source_that_is_shown_speaks_for_the_others(sources: str, example: str) -> None:
+    assert example_source(4, area(sources), _INSIDE) == parse_network(example)[1].lowest()
+
+
+def test_addresses_that_no_other_machine_has() -> None:
+    assert is_nobody(4, area("0.0.0.0/8 + 127.0.0.0/8 + 192.168.1.10"), _INSIDE)
+    assert not is_nobody(4, area("192.168.1.11"), _INSIDE)
+    assert is_nobody(6, area("::1")) and not is_nobody(6, area("fe80::/10"))
 
 
 def test_thousands_of_networks_are_counted_quickly() -> None:
