@@ -115,6 +115,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "id": finding.id, "subject": finding.subject, "title": finding.title,
         "severity": finding.severity.name.lower(), "certain": finding.certain, "what": finding.what,
-        "why": list(finding.why), "next": list(finding.next), "owner": finding.owner,
-        "references": list(finding.references),
+        "where_from": finding.where_from, "why": list(finding.why), "next": list(finding.next),
+        "owner": finding.owner, "references": list(finding.references),
     }
