@@ -121,10 +121,19 @@ class StepPool:
                     i = next_open(i + 1)
         return self.build(zip(places, values, strict=True))
 
+    def map(self, f: StepFunction, change: Callable[[int], int]) -> StepFunction:
+        """The function x → change(f(x)). ``change`` is asked once for each value."""
+        values = {value: change(value) for value in set(f.values)}
+        return self.build(zip(f.starts, [values[value] for value in f.values], strict=True))
+
     def combine(self, f: StepFunction, g: StepFunction, join: Callable[[int, int], int]) -> StepFunction:
         """The function x → join(f(x), g(x))."""
-        if len(f.starts) == 1 and len(g.starts) == 1:
-            return self.constant(join(f.values[0], g.values[0]))
+        if len(g.starts) == 1:
+            constant = g.values[0]
+            return self.map(f, lambda value: join(value, constant))
+        if len(f.starts) == 1:
+            constant = f.values[0]
+            return self.map(g, lambda value: join(constant, value))
         out: list[tuple[int, int]] = []
         i = j = at = 0
         f_starts, g_starts = f.starts, g.starts

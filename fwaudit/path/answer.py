@@ -100,7 +100,7 @@ class WayBack:
 
     def _route_answer(self, walk: Walk, world: World, answerer: Answerer) -> None:
         state = world.state
-        for area, hop in self.fibs[state.family].lookup(state.dst, state.src, state.iif, state.mark):
+        for area, hop in self.fibs[state.family].lookup_in(state.dst, state.src, state.iif, state.mark):
             here = world._replace(peers=world.peers & area)
             if not here.peers:
                 continue
@@ -125,7 +125,7 @@ class WayBack:
         return state._replace(
             src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src, dport=state.sport,
             iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="", physout="",
-            ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1, notrack=False,
+            ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1,
             answers=(state.ct_snat, state.ct_dnat) if state.ct_state == STATE_NEW else None)
 
     def _answered(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:

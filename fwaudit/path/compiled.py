@@ -24,10 +24,12 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.path.match import match
+from fwaudit.path.outcome import Change
 from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS, PacketState
 
 _NUMBERS = ADDRESS_FIELDS | PORT_FIELDS
 _LATE = _NUMBERS | {"mark", "ct_mark"}
+_CHANGED = frozenset({"mark", "ct_mark", "ct_state"})
 _INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")
 
 
@@ -85,8 +87,8 @@ class Specialised:
 class CompiledChain:
     """A chain: its rules, and what its subtree reads of a packet."""
 
-    __slots__ = ("_bounds", "_children", "_key", "_own_bounds", "_own_early", "_special", "inert", "name", "reads",
-                 "rules", "serial", "whole")
+    __slots__ = ("_bounds", "_children", "_key", "_later", "_own_bounds", "_own_early", "_special", "inert", "name",
+                 "reads", "rules", "serial", "untracks", "whole")
 
     def __init__(self, name: str, serial: int) -> None:
         self.name = name
@@ -94,7 +96,9 @@ class CompiledChain:
         self.rules: list[CompiledRule] = []
         self.reads: set[str] = set()
         self.whole: set[str] = set()  # of the numbers read, those of which more than the class matters
+        self.untracks = False  # something here or below takes the connection away, so that its state may change
         self.inert = False  # nothing below here does anything but fall through
+        self._later: list[frozenset[str]] | None = None
         self._key: list[tuple[int, str]] | None = None
         self._children: dict[int, CompiledChain] = {}
         self._own_early: set[int] = set()
@@ -136,17 +140,33 @@ class CompiledChain:
             found = self._bounds[name] = tuple(sorted(values))
         return found
 
+    def asks_later(self, position: int, change: Change) -> bool:
+        """Whether rules behind ``position`` ask about a field that ``change`` changes."""
+        if not change or self.reads.isdisjoint(_CHANGED):
+            return False
+        if self._later is None:
+            self._later = []
+            seen: frozenset[str] = frozenset()
+            for compiled in reversed(self.rules):
+                self._later.append(seen)
+                if not _goes_on(compiled):
+                    seen |= _asked(compiled)
+            self._later.reverse()
+        later = self._later[position]
+        return any(name in later for name, _, _ in change)
+
     def special(self, state: PacketState) -> Specialised:
         """The rules that are left when everything is known that they ask but addresses, ports and marks."""
         key = tuple([state[i] for i in self._own_early])
         found = self._special.get(key)
         if found is None:
-            found = self._special[key] = Specialised(_specialise(self.rules, state))
+            late = _LATE | {"ct_state"} if self.untracks else _LATE
+            found = self._special[key] = Specialised(_specialise(self.rules, state, late))
         return found
 
 
 def _specialise(
-    rules: list[CompiledRule], state: PacketState
+    rules: list[CompiledRule], state: PacketState, late: frozenset[str]
 ) -> list[tuple[int, tuple[Condition, ...], CompiledRule]]:
     out: list[tuple[int, tuple[Condition, ...], CompiledRule]] = []
     for position, compiled in enumerate(rules):
@@ -154,7 +174,7 @@ def _specialise(
             continue
         left: list[Condition] = []
         for condition in compiled.conditions:
-            if _is_late(condition):
+            if _is_late(condition, late):
                 left.append(condition)
                 continue
             bounds = match(condition, state)
@@ -183,13 +203,13 @@ def ends_chain(target: Target) -> bool:
     return not isinstance(target, SetMark | CopyMark | NoTrack | Continue | Jump | Inline)
 
 
-def _is_late(condition: Condition) -> bool:
+def _is_late(condition: Condition, late: frozenset[str]) -> bool:
     if isinstance(condition, In | Masked | Named | Exists):
-        return condition.field in _LATE
+        return condition.field in late
     if isinstance(condition, All | AnyOf):
-        return any(_is_late(part) for part in condition.parts)
+        return any(_is_late(part, late) for part in condition.parts)
     if isinstance(condition, Not):
-        return _is_late(condition.part)
+        return _is_late(condition.part, late)
     return isinstance(condition, Unknown)
 
 
@@ -266,10 +286,19 @@ def _note_rule(compiled: CompiledRule, chain: CompiledChain) -> None:
     for condition in compiled.conditions:
         _note(condition, chain)
     target = compiled.target
-    if isinstance(target, SetMark):
-        chain.reads.update((target.field, "ct_state"))
-    elif isinstance(target, CopyMark):
-        chain.reads.update(("mark", "ct_mark", "ct_state"))
+    if isinstance(target, SetMark | CopyMark | NoTrack):
+        chain.reads.add("ct_state")  # whether there is a connection
+    chain.untracks |= isinstance(target, NoTrack)
+    if isinstance(target, CopyMark):
+        chain.reads.add("ct_mark" if target.to == "mark" else "mark")
+
+
+def _asked(compiled: CompiledRule) -> frozenset[str]:
+    """The fields that rules may change and that one rule, with what is below it, asks about."""
+    one = CompiledChain("", 0)
+    _note_rule(compiled, one)
+    below = compiled.body.reads if compiled.body is not None else set()
+    return _CHANGED & (one.reads | below)
 
 
 def _note(condition: Condition, chain: CompiledChain) -> None:
@@ -305,6 +334,8 @@ def _close(made: list[CompiledChain]) -> None:
                     chain.reads |= child.reads
                     chain.whole |= child.whole
                     changed = True
+                if child.untracks and not chain.untracks:
+                    chain.untracks = changed = True
             if chain.inert and not all(_is_inert(compiled) for compiled in chain.rules):
                 chain.inert = False
                 changed = True

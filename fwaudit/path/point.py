@@ -1,22 +1,25 @@
 """One base chain and one packet: rule by rule, in order, noting what was met. The slow, plain sibling of `chain`.
 
-An unknown match forks the packet; forks that are in the same state at the same rule are one again, so the work is
-bounded by rules × distinct states.
+An unknown match forks the packet; forks that are in the same state at the same rule are one again, and a chain that was
+walked in a state is not walked in it a second time, so the work is bounded by rules × distinct states.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import NamedTuple, TypeVar
 
 from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto, Rule
 from fwaudit.packet.bounds import YES
-from fwaudit.path.chain import TOO_DEEP, Change, Outcome, change_of, changed, merge, plain_outcome
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.match import match, unknowns
+from fwaudit.path.outcome import FALL, TOO_MANY, Change, Outcome, change_of, changed, merge, plain_outcome
 from fwaudit.path.state import PacketState
 
-_MAX_DEPTH = 200
+_MOST_CHAINS = 100_000
+_MOST_DOUBTS = 100
+_MOST_STEPS = 1000
 _Key = TypeVar("_Key")
 
 
@@ -35,14 +38,40 @@ class Fork(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def walk_chain(
-    chain: CompiledChain, state: PacketState, peer: int, fork: Fork, depth: int = 0
-) -> dict[Outcome, Fork]:
-    """Every outcome that one packet may come to in ``chain``. ``peer`` is the address that the state leaves open."""
-    if depth > _MAX_DEPTH:
-        return {TOO_DEEP: fork}
-    ended: dict[Outcome, Fork] = {}
-    live: dict[Change, Fork] = {(): fork}
+Ways = dict[Outcome, Fork]
+_Work = Generator[tuple[CompiledChain, PacketState], Ways, Ways]
+
+
+def walk_chain(chain: CompiledChain, state: PacketState, peer: int) -> Ways:
+    """Every outcome that one packet may come to in ``chain``. ``peer`` is the address that the state leaves open.
+
+    Chains wait for those below them on a list of our own, since hostile rulesets nest deeply.
+    """
+    known: dict[tuple[object, ...], Ways] = {}
+    waiting: list[tuple[tuple[object, ...], _Work]] = [(chain.key(state), _walk(chain, state, peer))]
+    result: Ways | None = None
+    while waiting:
+        key, work = waiting[-1]
+        try:
+            below, here = next(work) if result is None else work.send(result)
+        except StopIteration as done:
+            waiting.pop()
+            result = known[key] = done.value
+            continue
+        key = below.key(here)
+        result = known.get(key)
+        if result is None:
+            if len(known) + len(waiting) > _MOST_CHAINS:
+                result = {TOO_MANY: Fork()}
+            else:
+                waiting.append((key, _walk(below, here, peer)))
+    assert result is not None
+    return result
+
+
+def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
+    ended: Ways = {}
+    live: dict[Change, Fork] = {(): Fork()}
     special = chain.special(state)  # without the rules that only log or count
     for place in special.candidates(state):
         if not live:
@@ -55,20 +84,18 @@ def walk_chain(
             if not hit:
                 _keep(following, change, now)
                 continue
+            label = tuple([f"{doubt} [{chain.name} rule {compiled.rule.number}]" for doubt in doubts])
+            taken = _joined(now, Fork((Met(chain.name, compiled.rule, label),), label))
             if doubts:
-                label = tuple(f"{doubt} [{chain.name} rule {compiled.rule.number}]" for doubt in doubts)
-                _keep(following, change, Fork(now.met, now.doubts + label))
-            else:
-                label = ()
-            taken = Fork((*now.met, Met(chain.name, compiled.rule, label)), now.doubts + label)
+                _keep(following, change, _joined(now, Fork((), label)))
             if compiled.body is not None:
-                inner = walk_chain(compiled.body, here, peer, taken, depth + 1)
+                inner = yield compiled.body, here
                 for outcome, way in inner.items():
                     after = merge(change, outcome.change)
                     if outcome.verdict == "fall" and not isinstance(compiled.target, Goto):
-                        _keep(following, after, way)
+                        _keep(following, after, _joined(taken, way))
                     else:
-                        _keep(ended, outcome._replace(change=after), way)
+                        _keep(ended, outcome._replace(change=after), _joined(taken, way))
                 continue
             plain = plain_outcome(compiled.target)
             if plain is not None:
@@ -76,9 +103,17 @@ def walk_chain(
             else:
                 _keep(following, merge(change, change_of(compiled.target, here)), taken)
         live = following
+        if len(live) > _MOST_CHAINS:
+            return {TOO_MANY: Fork()}
     for change, now in live.items():
-        _keep(ended, Outcome("fall", None, change), now)
+        _keep(ended, FALL._replace(change=change), now)
     return ended
+
+
+def _joined(first: Fork, then: Fork) -> Fork:
+    """Both, one after the other. Of more steps than anybody reads the later ones are kept, which decide."""
+    doubts = first.doubts + then.doubts if then.doubts and len(first.doubts) < _MOST_DOUBTS else first.doubts
+    return Fork((first.met + then.met)[-_MOST_STEPS:], doubts[:_MOST_DOUBTS] or then.doubts)
 
 
 def _keep(ways: dict[_Key, Fork], key: _Key, fork: Fork) -> None:

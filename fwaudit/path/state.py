@@ -51,7 +51,6 @@ class PacketState(NamedTuple):
     bridged: int = 0
     pkttype: int = 0
     locally_made: int = 0
-    notrack: bool = False
     answers: tuple[int, int] | None = None
 
 

@@ -13,11 +13,11 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
 from fwaudit.model.verdict import Answerer, Disposition, Step
 from fwaudit.netfilter.hooks import CONNTRACK, NAT_DESTINATION, NAT_SOURCE, BaseChain
-from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, STATE_UNTRACKED
+from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_NEW, STATE_UNTRACKED
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path import nat
-from fwaudit.path.chain import Outcome, changed
-from fwaudit.path.point import Fork, Met, walk_chain
+from fwaudit.path.outcome import Outcome, changed
+from fwaudit.path.point import Met, walk_chain
 from fwaudit.path.state import PacketState
 from fwaudit.path.tables import Tables
 
@@ -96,14 +96,13 @@ class Walk:
     def _track(self, world: World) -> World:
         """Connection tracking: from here on the packet has a state and remembers where it was sent."""
         state = world.state
+        if state.ct_state == STATE_UNTRACKED:
+            return world
         if state.ct_direction:
-            if state.notrack or state.answers is None:
-                now = STATE_UNTRACKED if state.notrack else STATE_INVALID
-                return world._replace(state=state._replace(ct_state=now))
+            if state.answers is None:
+                return world
             snat, dnat = state.answers
             return world._replace(state=state._replace(ct_state=STATE_ESTABLISHED, ct_snat=snat, ct_dnat=dnat))
-        if state.notrack:
-            return world._replace(state=state._replace(ct_state=STATE_UNTRACKED))
         return world._replace(state=state._replace(
             ct_state=STATE_NEW, orig_src=state.src, orig_dst=state.dst, orig_sport=state.sport,
             orig_dport=state.dport, reply_src=state.dst, reply_dst=state.src, reply_sport=state.dport,
@@ -122,7 +121,7 @@ class Walk:
     def _outcomes(self, base: BaseChain, world: World, hook: Hook) -> Iterable[tuple[Outcome, World]]:
         chain = self.tables.chain(base, self.family)
         if self.peer is not None:
-            ways = walk_chain(chain, world.state, self.peer, Fork())
+            ways = walk_chain(chain, world.state, self.peer)
             single = len(ways) == 1
             for outcome, fork in ways.items():
                 steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)

@@ -55,6 +55,23 @@ def test_combine_joins_at_every_address(f: Table, g: Table) -> None:
     assert [made.at(x) for x in ADDRESSES] == [10 * at(f, x) + at(g, x) for x in ADDRESSES]
 
 
+@given(tables)
+def test_map_changes_every_value(f: Table) -> None:
+    pool = StepPool()
+    made = pool.map(pool.build(f), lambda value: value // 2)
+    assert [made.at(x) for x in ADDRESSES] == [at(f, x) // 2 for x in ADDRESSES]
+
+
+@given(tables, outcomes)
+def test_combine_with_a_constant(f: Table, value: int) -> None:
+    pool = StepPool()
+    some, constant = pool.build(f), pool.constant(value)
+    left = pool.combine(constant, some, lambda a, b: 10 * a + b)
+    right = pool.combine(some, constant, lambda a, b: 10 * a + b)
+    assert [left.at(x) for x in ADDRESSES] == [10 * value + at(f, x) for x in ADDRESSES]
+    assert [right.at(x) for x in ADDRESSES] == [10 * at(f, x) + value for x in ADDRESSES]
+
+
 @given(sets, tables, tables)
 def test_choose_takes_one_inside_and_the_other_outside(area: IntervalSet, inside: Table, outside: Table) -> None:
     pool = StepPool()
