@@ -14,6 +14,7 @@ from fwaudit.render.rows import Row
 
 Paragraph = tuple[str, list[str]]
 _MAX_COMMANDS = 12
+_DROP_LOOPBACK = "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"
 _MAX_ALLOWED = 8
 """So many networks that policy lets in get a rule of their own in what is to be typed."""
 
@@ -60,7 +61,7 @@ def _published(report: Report, row: Row) -> Iterator[Paragraph]:
                "address, and Docker's DNAT takes the packet from any interface.", [])
         if service.bound.startswith("127."):
             yield "Docker Engine 28 and later drop such packets; or drop them yourself, until the next reboot:", [
-                "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"]
+                _DROP_LOOPBACK]
             return
     else:
         yield ("Why ufw is not asked: Docker's DNAT (nat PREROUTING) sends the packet to the container before it is "
@@ -70,6 +71,9 @@ def _published(report: Report, row: Row) -> Iterator[Paragraph]:
         ports = _spec(row)
         yield "To close it, publish it for this host alone:", [
             f"docker run -p 127.0.0.1:{ports} …", f'compose: ports: ["127.0.0.1:{ports}"]']
+        if _before_28(report) and 4 in row.families:
+            yield ("Before Docker Engine 28, a machine on the same link still reaches what is published so; this drops "
+                   "its packets until the next reboot:"), [_DROP_LOOPBACK]
     if service.project:
         yield f"It belongs to the compose project {service.project}, service {service.compose_service}.", []
     some = any(way.allowed for exposure in row.exposures for way in exposure.ways)

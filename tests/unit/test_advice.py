@@ -96,6 +96,19 @@ def test_the_suggested_rules_close_the_port_and_nothing_else(name: str) -> None:
                 assert verdict == "as-intended", (row.port, exposure.service, commands)
 
 
+@pytest.mark.parametrize(("name", "needed"), [
+    ("d20/ufw_deny_5432", True), ("d26/ufw_deny_5432", True), ("d28/ufw_deny_5432", False)])
+def test_publishing_on_loopback_is_not_called_enough_where_neighbours_get_past_it(name: str, needed: bool) -> None:
+    """Engines before 28 let a machine on the link reach what is published on 127.0.0.1: see their publish_loopback."""
+    row = next(row for row in _bad(_report(name)) if row.verdict == "bypass")
+    commands = _commands(_report(name), row)
+    assert "docker run -p 127.0.0.1:5432:5432 …" in commands
+    assert any("-t raw" in command for command in commands) is needed
+    open_to_neighbours = {row.verdict for row in _bad(_report(f"{name.split('/')[0]}/publish_loopback"))
+                          if row.bound == "127.0.0.1"}
+    assert ("neighbours" in open_to_neighbours) is needed
+
+
 def test_there_is_something_to_carry_out() -> None:
     found = [row for name in CASES[:60] for row in _bad(_report(name)) if _iptables(_commands(_report(name), row))]
     assert len(found) > 40
