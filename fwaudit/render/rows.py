@@ -19,6 +19,9 @@ VERDICTS = {
     "as-intended": "as intended",
     "blocked": "blocked",
 }
+_LONG = 20
+"""So many rows may stand in a table although some are alike."""
+_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,16 @@ class Row:
     @property
     def port(self) -> str:
         """``5432/tcp``, ``127.0.0.1 port 8000-8010/tcp``."""
+        return self.with_number(self.number)
+
+    @property
+    def number(self) -> str:
+        """``5432`` or ``8000-8010``."""
         low, high = self.ports
-        number = str(low) if low == high else f"{low}-{high}"
+        return str(low) if low == high else f"{low}-{high}"
+
+    def with_number(self, number: str) -> str:
+        """``port``, with other numbers in the place of its own."""
         bound = f"[{self.bound}]" if ":" in self.bound else self.bound
         prefix = "" if bound == "*" else f"{bound} port "
         return f"{prefix}{number}/{PROTOCOL_NAMES.get(self.proto, str(self.proto))}"
@@ -94,6 +105,20 @@ def _ranges(found: list[Row]) -> list[Row]:
         else:
             out.append(row)
     return out
+
+
+def collapsed(found: list[Row]) -> list[tuple[Row, str]]:
+    """Each row, and what it says of ports. In a long table, those that differ in their port alone are one line."""
+    alike: dict[tuple[object, ...], list[Row]] = {}
+    for place, row in enumerate(found):
+        key = (row.severity, row.verdict, row.bound, row.proto, row.families, row.who, row.where, row.policy)
+        alike.setdefault(key if len(found) > _LONG else (place,), []).append(row)
+    return [(rows[0], rows[0].with_number(_numbers(rows))) for rows in alike.values()]
+
+
+def _numbers(found: list[Row]) -> str:
+    shown = ", ".join(row.number for row in found[:_SHOWN])
+    return shown if len(found) <= _SHOWN else f"{shown} and {len(found) - _SHOWN:,} more"
 
 
 def who(exposure: Exposure) -> str:

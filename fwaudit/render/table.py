@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fwaudit.model.report import Report, Severity
 from fwaudit.render.advice import advice
 from fwaudit.render.json import against_policy
-from fwaudit.render.rows import VERDICTS, Row, rows
+from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
 from fwaudit.render.trace import path_lines
@@ -16,6 +16,8 @@ from fwaudit.render.trace import path_lines
 _MAX_DETAILS = 8
 _WIDTHS = (13, 13, 15, 10, 11)
 """Columns beside the severity on a screen of 80; a wider one is shared out alike."""
+_NO_ROOT = "permission denied; run as root"
+"""How the edge says that a source is root's (fwaudit/host/run.py)."""
 _COLOURS = {Severity.CRITICAL: "bad", Severity.HIGH: "bad", Severity.MEDIUM: "warn", Severity.LOW: "warn",
             Severity.INFO: "dim"}
 
@@ -78,8 +80,8 @@ def _table(report: Report, found: list[Row], style: Style) -> str:
 
     widths = [8, *((style.width - 18) * least // sum(_WIDTHS) for least in _WIDTHS)]
     headers = ["Severity", "Port", "Who answers", "From where", f"{report.policy} says", "Verdict"]
-    cells = [(row.severity.name.lower() if row.severity else "-", f"{row.port} {row.ip}", row.who, row.where,
-              row.policy, VERDICTS[row.verdict].format(policy=report.policy)) for row in found]
+    cells = [(row.severity.name.lower() if row.severity else "-", f"{port} {row.ip}", row.who, row.where,
+              row.policy, VERDICTS[row.verdict].format(policy=report.policy)) for row, port in collapsed(found)]
     body = [["\n".join(fold(text, width)) for text, width in zip(line, widths, strict=True)] for line in cells]
     # the headers as a row like the others: tabulate would make their columns two wider than they need
     text = tabulate([headers, ["-" * width for width in widths], *body], tablefmt="plain", disable_numparse=True)
@@ -137,11 +139,15 @@ def _blocked(report: Report, style: Style) -> str:
 
 
 def _unread(report: Report, style: Style) -> str:
-    lines = [f"Could not be looked at: {clean(source)}: {clean(why)}" for source, why in report.unread]
-    lines += [f"Note: {clean(note)}" for note in report.notes]
+    denied = [source for source, why in report.unread if why.startswith(_NO_ROOT)]
+    lines = [f"Could not be looked at: {clean(source)}: {clean(why)}" for source, why in report.unread
+             if source not in denied]
+    if denied:
+        lines.insert(0, f"Could not be looked at without root: {', '.join(map(clean, denied))}")
     if report.unread:
-        denied = any("permi" in why.lower() or "root" in why for _, why in report.unread)
-        lines.append("What depends on it is undecided." + (" As root, fwaudit sees more." if denied else ""))
+        root = bool(denied) or any("permi" in why.lower() or "root" in why for _, why in report.unread)
+        lines.append("What depends on it is undecided." + (" As root, fwaudit sees more." if root else ""))
+    lines += [f"Note: {clean(note)}" for note in report.notes]
     return "\n".join(_wrap(line, style, "  ") for line in lines)
 
 

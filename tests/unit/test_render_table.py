@@ -10,10 +10,11 @@ import captures
 import pytest
 
 from fwaudit.audit import audit
+from fwaudit.host.run import RUN_AS_ROOT
 from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.render import json as as_json
-from fwaudit.render.rows import rows
+from fwaudit.render.rows import collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.table import render
 
@@ -94,6 +95,31 @@ def test_ports_of_one_container_that_follow_each_other_are_one_row() -> None:
     assert "-p 127.0.0.1:8000-8999:9000-9999" in screen
     assert "--ctorigdstport 8000:8999" in screen
     assert screen.startswith("1,000 ports can be reached")
+
+
+def test_a_long_table_says_what_is_alike_once() -> None:
+    report = report_of("d28/ufw_deny_5432")
+    fine = next(each for each in report.exposures if each.verdict == "as-intended")
+    bad = next(each for each in report.exposures if each.verdict == "bypass")
+    many = tuple(replace(each, service=replace(each.service, port=20_000 + 2 * i, process="many"))
+                 for i in range(500) for each in (fine, bad))
+    screen = render(replace(report, exposures=many))
+    words = " ".join(screen.split())
+    assert "20000, 20002," in words and "and 496" in words
+    assert screen.startswith("500 ports")
+    assert len(screen.split("CRITICAL ")[0].splitlines()) < 25
+    few = [row for row, _ in collapsed(rows(replace(report, exposures=many[:40:2]), ("as-intended",)))]
+    assert len(few) == 20
+
+
+def test_what_root_would_have_seen_is_one_line() -> None:
+    report = replace(report_of("d28/ufw_deny_5432"), unread=(
+        ("docker", "not running"), ("iptables/nft.v4", RUN_AS_ROOT), ("ufw/user.rules", f"{RUN_AS_ROOT}: /etc/ufw/x")))
+    screen = render(report)
+    assert "Could not be looked at without root: iptables/nft.v4, ufw/user.rules\n" in screen
+    assert "Could not be looked at: docker: not running\n" in screen
+    assert "As root, fwaudit sees more." in screen
+    assert "As root" not in render(replace(report, unread=(("docker", "not running"),)))
 
 
 def test_json_is_the_same_every_time() -> None:
