@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from fwaudit.cli.options import Format, NoColor
 
 _HELP = """Show the report on a recorded host: a database that ufw denies and Docker publishes. Needs no root.
 
@@ -17,8 +15,8 @@ Examples:
 
 
 def demo(
-    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")] = False,
+    format: Format = "table",
+    no_color: NoColor = False,
 ) -> int:
     from importlib.resources import as_file, files
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fwaudit.cli.options import Format, NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
     from fwaudit.model.report import Report
@@ -26,12 +27,13 @@ Examples:
 
 
 def report(
-    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-    snapshot: Annotated[Path | None, typer.Option("--snapshot", help="Report on a recorded host.")] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="Write to this file; - is stdout.")] = "-",
+    format: Format = "table",
+    snapshot: Recorded = None,
+    output: Annotated[str, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to this file; - is stdout.")] = "-",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 or 2 where something is open.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the host's answers.")] = 30.0,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")] = False,
+    timeout: Timeout = 30.0,
+    no_color: NoColor = False,
 ) -> int:
     from fwaudit.audit import audit
     from fwaudit.cli.source import load, without_collector

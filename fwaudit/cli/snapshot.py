@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fwaudit.cli.options import Timeout
+
 if TYPE_CHECKING:
     from fwaudit.model.snapshot import Snapshot
 
@@ -23,8 +25,8 @@ Examples:
 
 
 def snapshot(
-    output: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is stdout.")],
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the host's answers.")] = 30.0,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - is stdout.")],
+    timeout: Timeout = 30.0,
 ) -> int:
     import sys
 

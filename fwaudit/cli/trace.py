@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from fwaudit.cli.options import Format, NoColor, Recorded
+
 if TYPE_CHECKING:
     from fwaudit.model.verdict import Answer, Query
     from fwaudit.path.engine import Engine
@@ -29,14 +31,18 @@ Examples:
 
 
 def trace(
-    to: Annotated[str, typer.Option("--to", help="Destination: ADDRESS:PORT/PROTOCOL, [ADDRESS]:PORT for IPv6.")] = "",
-    source: Annotated[str, typer.Option("--from", help="Source: an address or a network.")] = "",
-    iif: Annotated[str, typer.Option("--in", help="The interface that the packet comes in by.")] = "",
-    sport: Annotated[int, typer.Option("--sport", help="Source port. Left out: any that a client takes.")] = -1,
-    batch: Annotated[str, typer.Option("--batch", help="Answer every line of this JSON Lines file; - is stdin.")] = "",
-    snapshot: Annotated[Path | None, typer.Option("--snapshot", help="Ask a recorded host, not this one.")] = None,
-    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")] = False,
+    to: Annotated[str, typer.Option(
+        "--to", metavar="TARGET", help="ADDRESS:PORT/PROTOCOL; [ADDRESS]:PORT for IPv6.")] = "",
+    source: Annotated[str, typer.Option("--from", metavar="SOURCE", help="An address or a network.")] = "",
+    iif: Annotated[str, typer.Option(
+        "--in", metavar="INTERFACE", help="The interface that the packet comes in by.")] = "",
+    sport: Annotated[int | None, typer.Option(
+        "--sport", metavar="PORT", help="Source port. Left out: any that a client takes.")] = None,
+    batch: Annotated[str, typer.Option(
+        "--batch", metavar="FILE", help="Answer every line of this JSON Lines file; - is stdin.")] = "",
+    snapshot: Recorded = None,
+    format: Format = "table",
+    no_color: NoColor = False,
 ) -> int:
     from fwaudit.cli.source import load, without_collector
     from fwaudit.errors import UsageError
@@ -58,7 +64,7 @@ def trace(
 trace.__doc__ = _EXAMPLES
 
 
-def _query(to: str, source: str, iif: str, sport: int) -> Query:
+def _query(to: str, source: str, iif: str, sport: int | None) -> Query:
     """The question that the options ask. Raises UsageError."""
     from fwaudit.errors import UsageError
     from fwaudit.model.verdict import Query
@@ -88,9 +94,9 @@ def _query(to: str, source: str, iif: str, sport: int) -> Query:
                              "For example: --from 198.51.100.7 or --from 10.0.0.0/8") from None
         if source_family != family:
             raise UsageError("--from and --to are of different families", "Both IPv4 or both IPv6.")
-    if sport > 65535:
+    if sport is not None and not 0 <= sport <= 65535:
         raise UsageError(f"--sport: not a port: {sport}", "A number from 0 to 65535.")
-    return Query(family, "" if iif == "lo" else iif, dst, proto, dport, sources, None if sport < 0 else sport)
+    return Query(family, "" if iif == "lo" else iif, dst, proto, dport, sources, sport)
 
 
 def _batch(engine: Engine, path: str) -> int:

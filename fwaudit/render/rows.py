@@ -21,7 +21,7 @@ VERDICTS = {
 }
 _LONG = 20
 """So many rows may stand in a table although some are alike."""
-_SHOWN = 4
+_SHOWN_FINE, _SHOWN_BAD = 4, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,9 @@ def collapsed(found: list[Row]) -> list[tuple[Row, str]]:
 
 
 def _numbers(found: list[Row]) -> str:
-    shown = ", ".join(row.number for row in found[:_SHOWN])
-    return shown if len(found) <= _SHOWN else f"{shown} and {len(found) - _SHOWN:,} more"
+    limit = _SHOWN_FINE if found[0].verdict == "as-intended" else _SHOWN_BAD
+    shown = ", ".join(row.number for row in found[:limit])
+    return shown if len(found) <= limit else f"{shown} and {len(found) - limit:,} more"
 
 
 def who(exposure: Exposure) -> str:

@@ -52,6 +52,7 @@ def start(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     ["trace", "--to", "203.0.113.10:70000/tcp"], ["trace", "--to", "203.0.113.10:80/nope"],
     ["trace", "--to", "203.0.113.10:80", "--batch", "-"], ["trace", "--to", "203.0.113.10:80", "--from", "fd00::/8"],
     ["trace", "--to", "203.0.113.10:80", "--from", "here"], ["trace", "--to", "203.0.113.10:80", "--sport", "99999"],
+    ["trace", "--to", "203.0.113.10:80", "--sport", "-5"],
     ["trace", "--to", "203.0.113.10:80", "--in", "eth7", "--snapshot", str(DEMO)],
     ["trace", "--batch", "/does/not/exist", "--snapshot", str(DEMO)], ["snapshot"],
     ["demo", "--format", "xml"], ["report", "--snapshot", str(DEMO), "-o", "/does/not/exist/report"],
