@@ -63,7 +63,7 @@ class Facts(NamedTuple):
 
     def address_type(self, address: int) -> str:
         text = ipaddress.ip_address(address)
-        if address >> 24 == 0 or address == 0xFFFFFFFF or str(text) in self.broadcast:
+        if address in (0, 0xFFFFFFFF) or str(text) in self.broadcast:
             return "BROADCAST"
         if text.is_multicast:
             return "MULTICAST"
@@ -361,7 +361,7 @@ class Kernel:
         return out
 
     def route(self, p):
-        if self.facts.address_type(p.src) != "UNICAST" or p.dst >> 24 in (0, 127):
+        if self.facts.address_type(p.src) != "UNICAST" or p.dst == 0 or p.dst >> 24 == 127:
             return {("dropped", None, None)}
         if self.facts.address_type(p.dst) == "LOCAL":
             packets, ended = self.hook("INPUT", {p})

@@ -11,7 +11,7 @@ from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 
 MULTICAST = {4: IntervalSet((0xE0000000, 0xF0000000)), 6: IntervalSet((0xFF << 120, 1 << 128))}
-_ZERONET_AND_BROADCAST = IntervalSet.from_ranges([(0, 0x00FFFFFF), (0xFFFFFFFF, 0xFFFFFFFF)])
+_ZERONET_AND_BROADCAST = IntervalSet.of(0, 0xFFFFFFFF)
 _LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
-from fwaudit.packet.fields import STATE_NEW
+from fwaudit.packet.fields import ICMPV6, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
@@ -91,7 +91,7 @@ class Engine:
         peers = query.sources & self.fibs[query.family].universe if peer is None else IntervalSet.of(peer)
         state = PacketState(
             query.family, query.proto, dst=query.dst, dport=query.dport, sport=query.sport, iif=query.iif,
-            oif=query.oif)
+            oif=query.oif, icmp_type=128 if query.proto == ICMPV6 else 8)  # an echo request
         if query.hook:
             tracked = state._replace(ct_state=STATE_NEW, orig_dst=query.dst, orig_dport=query.dport,
                                      orig_sport=query.sport, reply_src=query.dst, reply_sport=query.dport,

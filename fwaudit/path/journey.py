@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Answerer
+from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.address import format_address
-from fwaudit.packet.intervals import IntervalSet
+from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
-from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop
+from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop, special_destination
 from fwaudit.path.state import UNKNOWN_PORT, PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import Walk, World
@@ -41,6 +42,7 @@ class Journey:
         early = self.admission.early(family, iif, state.dst) & peers
         walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
                  hook="prerouting")
+        state = state._replace(pkttype=self._packet_type(state))
         if iif in self._back.bridges:
             if self._back.bridge_calls_netfilter(family):
                 state = state._replace(physin=UNKNOWN_PORT)
@@ -71,6 +73,21 @@ class Journey:
                  hook="routing")
         return world._replace(peers=world.peers - stuck)
 
+    def _packet_type(self, state: PacketState) -> int:
+        """How the sender, a neighbour, addresses a frame: to this host, to everybody of its network, or to a group."""
+        dst = state.dst
+        assert dst is not None
+        if dst in MULTICAST[state.family]:
+            return 2
+        interface = self.host.interfaces.get(state.iif)
+        if state.family == 6 or interface is None:
+            return 0
+        everybody = {0xFFFFFFFF}
+        for address in interface.addresses:
+            if address.family == 4 and address.prefix < 31:
+                everybody.add(address.value | (1 << 32 - address.prefix) - 1)
+        return int(dst in everybody)
+
     def _is_address_of(self, interface: str, state: PacketState) -> bool:
         return any((a.family, a.value) == (state.family, state.dst) for a in self.host.interfaces[interface].addresses)
 
@@ -79,28 +96,41 @@ class Journey:
         state = world.state
         family, iif, dst = state.family, state.iif, state.dst
         assert dst is not None
-        for refused, why in self.admission.sources(family, iif, dst, state.mark):
-            if why:
-                walk.undecided(world._replace(peers=world.peers & refused), why)
-            else:
-                walk.end(world._replace(peers=world.peers & refused), "dropped",
-                         f"no such source comes in by {iif} (martian, or rp_filter)", "drop", hook="routing")
-            world = world._replace(peers=world.peers - refused)
+        world = self._refuse(walk, world, [(self.admission.martian_sources(family, iif, dst), "")])
         if not world.peers:
             return
         if family == 4 and self.admission.martian_destination(dst, iif):
             walk.end(world, "dropped", f"{format_address(4, dst)} does not come in from a wire (martian)", "drop",
                      hook="routing")
             return
-        for area, hop in self.fibs[family].lookup(dst, state.src, iif, state.mark):
+        special = special_destination(family, dst)
+        if special is not None and special.kind == "unknown":
+            for inside in walk.hook([world], "input", iif):
+                walk.undecided(inside, special.why)
+            return
+        hops = self.fibs[family].lookup_in(dst, state.src, iif, state.mark) if special is None else [(ALL, special)]
+        for area, hop in hops:
             here = world._replace(peers=world.peers & area)
             if not here.peers:
                 continue
             if hop.kind in LOCAL_KINDS:
+                here = self._refuse(walk, here, self.admission.sources(family, iif, dst, state.mark))
                 for inside in walk.hook([here], "input", iif):
                     self.deliver(walk, inside)
             else:
                 self._forward(walk, here, hop)
+
+    def _refuse(self, walk: Walk, world: World, refused: list[tuple[IntervalSet, str]]) -> World:
+        """Without the sources that routing does not take; ``refused`` is of `Admission.sources`."""
+        for area, why in refused:
+            if why:
+                walk.undecided(world._replace(peers=world.peers & area), why)
+            else:
+                walk.end(world._replace(peers=world.peers & area), "dropped",
+                         f"no such source comes in by {world.state.iif} (martian, or rp_filter)", "drop",
+                         hook="routing")
+            world = world._replace(peers=world.peers - area)
+        return world
 
     def _forward(self, walk: Walk, world: World, hop: Hop) -> None:
         state = world.state
@@ -115,11 +145,16 @@ class Journey:
         elif not forwards:
             walk.end(world, "no-route", f"forwarding is off for {state.iif}", "drop", hook="routing")
         else:
-            stuck = world.peers & self.admission.unforwardable(state.family)
-            walk.end(world._replace(peers=stuck), "no-route", "such a source is not forwarded", "drop", hook="routing")
-            world = world._replace(peers=world.peers - stuck)
             for device in hop.devices or ("",):
-                out = world._replace(state=state._replace(oif=device))
+                assert state.dst is not None
+                out = self._refuse(walk, world, self.admission.sources(
+                    state.family, state.iif, state.dst, state.mark, device))
+                stuck = out.peers & self.admission.unforwardable(state.family, state.iif, device)
+                walk.end(out._replace(peers=stuck), "no-route", "such a source is not forwarded", "drop",
+                         hook="routing")
+                out = out._replace(state=state._replace(oif=device), peers=out.peers - stuck)
+                if not out.peers:
+                    continue
                 passed = walk.hook([out], "forward", device)
                 for leaving in walk.hook(passed, "postrouting", device):
                     self._reach_next(walk, leaving)
@@ -169,7 +204,7 @@ class Journey:
         return False
 
     def _kind_of(self, state: PacketState) -> str:
-        hops = self.fibs[state.family].lookup(state.dst, state.src, state.iif)
+        hops = self.fibs[state.family].lookup_in(state.dst, state.src, state.iif, 0)
         return hops[0][1].kind if hops else "none"
 
     def _across_bridge(self, walk: Walk, world: World) -> None:

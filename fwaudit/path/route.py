@@ -16,9 +16,14 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet
 
 _LOOPBACK4 = IntervalSet((127 << 24, 128 << 24))
 _LOOPBACK6 = IntervalSet((1, 2))
-_ZERONET = IntervalSet((0, 1 << 24))
+_ZERONET = IntervalSet((0, 1))  # the rest of 0/8 is unicast since Linux 5.3 (include/linux/in.h, ipv4_is_zeronet)
 _LIMITED_BROADCAST = IntervalSet((0xFFFFFFFF, 1 << 32))
+_ALL_HOSTS = {4: IntervalSet.of(0xE0000001), 6: IntervalSet.of(0xFF01 << 112 | 1, 0xFF02 << 112 | 1)}
 _LINK_LOCAL6 = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
+_LINK_GROUPS4 = IntervalSet((0xE0000000, 0xE0000100))
+_HOST_GROUPS = IntervalSet.from_ranges(
+    ((0xFF00 | flags << 4 | scope) << 112, ((0xFF00 | flags << 4 | scope) + 1 << 112) - 1)
+    for flags in range(16) for scope in (0, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,14 @@ class Fib:
         self._in_vrf = vrfs | {name for name, interface in host.interfaces.items() if interface.master in vrfs}
         self._areas: dict[str, list[tuple[IntervalSet, Route]]] = {}
         self._cache: dict[tuple[object, ...], Lookup] = {}
+
+    def lookup_in(self, dst: int | None, src: int | None, iif: str, mark: int | None) -> Lookup:
+        """The hops of a packet that came in by ``iif``.
+
+        An IPv6 link-local destination is on the link that the packet came from (net/ipv6/route.c, rt6_need_strict).
+        """
+        own_link = self.family == 6 and dst is not None and dst in _LINK_LOCAL6
+        return self.lookup(dst, src, iif, mark, iif if own_link else "")
 
     def lookup(self, dst: int | None, src: int | None = None, iif: str = "lo", mark: int | None = 0,
                oif: str = "") -> Lookup:
@@ -210,48 +223,64 @@ class Admission:
         }
 
     def early(self, family: int, iif: str, dst: int) -> IntervalSet:
-        """Sources of packets that reach the first hook. IPv6 drops loopback and multicast sources before it."""
+        """Sources of packets that reach the first hook. IPv6 drops loopback and multicast sources before it, and what
+        is sent to groups of the host's own or of no scope (ip6_rcv_core)."""
         universe = self._fibs[family].universe
         if family == 4:
             return universe
-        if iif != "lo" and dst == 1:
+        if iif == "lo":
+            return universe - MULTICAST[6]
+        if dst == 1 or dst in _HOST_GROUPS:
             return EMPTY
-        refused = MULTICAST[6] | (EMPTY if iif == "lo" else _LOOPBACK6)
-        return universe - refused
+        return universe - MULTICAST[6] - _LOOPBACK6
 
-    def sources(self, family: int, iif: str, dst: int, mark: int | None) -> list[tuple[IntervalSet, str]]:
-        """(sources, why) that routing refuses or cannot tell for a packet to ``dst``; IPv4 only.
+    def martian_sources(self, family: int, iif: str, dst: int) -> IntervalSet:
+        """Sources that come in by no wire, whatever the routes are (ip_route_input_slow, ip_mc_validate_source).
 
-        ``why`` empty: refused as martian or by rp_filter; else undecided, and why.
+        0.0.0.0 may ask everybody, as DHCP clients do: limited broadcast, or a group of the link.
+        """
+        if family == 6:
+            return EMPTY
+        refused = MULTICAST[4] | _LIMITED_BROADCAST
+        if dst in _LIMITED_BROADCAST:
+            return refused
+        if dst == 0:  # everybody, for a sender without an address alone
+            return self._fibs[4].universe - _ZERONET
+        if dst not in _LINK_GROUPS4:
+            refused = refused | _ZERONET
+        return refused if self.flag("net.ipv4.conf.{}.route_localnet", iif) else refused | _LOOPBACK4
+
+    def sources(self, family: int, iif: str, dst: int, mark: int | None, oif: str = "lo") -> list[
+            tuple[IntervalSet, str]]:
+        """(sources, why) that routing refuses or cannot tell for a packet that it sends on to ``oif``, or, lo, takes
+        for this host; IPv4 only (fib_validate_source).
+
+        ``why`` empty: refused as the host's own or by rp_filter; else undecided, and why.
         """
         if family == 6:
             return []
-        refused = MULTICAST[4] | _LIMITED_BROADCAST | _ZERONET
-        if not self.flag("net.ipv4.conf.{}.route_localnet", iif):
-            refused = refused | _LOOPBACK4
-        out: list[tuple[IntervalSet, str]] = []
         mode = self.rp_filter(iif)
         if mode is None:
-            rest = self._fibs[4].universe - refused
-            return [(refused, ""), (rest, "the source checks of this host (sysctl not read)")]
+            return [(self._fibs[4].universe, "the source checks of this host (sysctl not read)")]
         accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
         fib = self._fibs[4]
         if mode == 0 and not fib.custom:
-            if not accept_local:
-                refused = refused | self._local[4]
-            return [(refused, "")]
+            return [(EMPTY if accept_local else self._local[4], "")]
+        refused = EMPTY
+        out: list[tuple[IntervalSet, str]] = []
         valid_mark = self.flag("net.ipv4.conf.{}.src_valid_mark", iif)
-        for area, hop in fib.lookup(None, dst, "lo" if mode else iif, mark if valid_mark else 0):
+        for area, hop in fib.lookup(None, dst, oif, mark if valid_mark else 0):
+            if oif == "lo":
+                area = area - _ZERONET  # asks everybody, and is not looked up
             if hop.kind == "unknown":
-                out.append((area - refused, hop.why))
+                out.append((area, hop.why))
             elif hop.kind in ("none", "unreachable", "prohibit", "blackhole"):
                 refused = refused | (area if mode else EMPTY)
-            elif hop.kind != "unicast":
-                if not (hop.kind == "local" and accept_local):
+            else:
+                usable = hop.kind == "unicast" or (hop.kind == "local" and accept_local)
+                if not usable or (mode == 1 and iif not in hop.devices):
                     refused = refused | area
-            elif mode == 1 and iif not in hop.devices:
-                refused = refused | area
-        return [(refused, ""), *((area - refused, why) for area, why in out)]
+        return [(refused, ""), *out]
 
     def rp_filter(self, iif: str) -> int | None:
         """The larger of all and the interface's (Documentation/networking/ip-sysctl.rst); None where not read."""
@@ -278,17 +307,33 @@ class Admission:
             return None
         return value != 0 or bool(host.setting(f"net.ipv6.conf.{iif}.force_forwarding"))
 
-    def unforwardable(self, family: int) -> IntervalSet:
-        """Sources that IPv6 does not forward: unspecified, loopback, link-local, multicast (ip6_forward)."""
-        if family == 4:
+    def unforwardable(self, family: int, iif: str, oif: str) -> IntervalSet:
+        """Sources that IPv6 does not forward: unspecified, loopback, link-local, multicast.
+
+        Not asked where the packet leaves by the interface that it came in by (net/ipv6/ip6_output.c, ip6_forward).
+        """
+        if family == 4 or iif == oif:
             return EMPTY
         return IntervalSet((0, 1)) | _LOOPBACK6 | _LINK_LOCAL6 | MULTICAST[6]
 
     def martian_destination(self, dst: int, iif: str) -> bool:
-        """IPv4 destinations that never route in from a wire: 127/8 without route_localnet, and 0/8."""
-        if dst in _LOOPBACK4:
-            return not self.flag("net.ipv4.conf.{}.route_localnet", iif)
-        return dst in _ZERONET
+        """IPv4 destinations that never route in from a wire: 127/8 without route_localnet."""
+        return dst in _LOOPBACK4 and not self.flag("net.ipv4.conf.{}.route_localnet", iif)
+
+
+def special_destination(family: int, dst: int) -> Hop | None:
+    """The hop of destinations that no routing table decides: limited broadcast, 0.0.0.0 too, is local.
+
+    So is multicast, where the host has joined the group, which is known of all-hosts alone (ip_route_input_rcu,
+    ip_check_mc_rcu, ip6_mc_input).
+    """
+    if family == 4 and (dst in _LIMITED_BROADCAST or dst in _ZERONET):
+        return Hop("broadcast")
+    if dst not in MULTICAST[family]:
+        return None
+    if dst in _ALL_HOSTS[family]:
+        return Hop("multicast")
+    return Hop("unknown", why="whether this host has joined the multicast group")
 
 
 def _local_addresses(host: Host, family: int) -> IntervalSet:
