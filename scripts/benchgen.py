@@ -1,44 +1,95 @@
 """Synthetic rulesets for scripts/bench: always the same text for the same kind and size.
 
-``mixed`` is shaped like a busy host: one hundredth as many published containers as rules, a DOCKER-USER block list of
-networks, fail2ban jails, and ufw. Addresses come from a fixed random seed.
+``block``: a long list of networks in DOCKER-USER in front of some containers. ``f2b``: four fail2ban jails. ``kube``:
+kube-proxy's services, 11 rules and 4 chains each. ``docker``: published containers alone. ``mixed``: all of it, and
+ufw. Addresses come from a fixed random seed.
+
+usage: scripts/benchgen.py KIND SIZE      prints the text
 """
 
 from __future__ import annotations
 
 import random
+import sys
+from typing import NamedTuple
+
+KINDS = ("mixed", "block", "f2b", "kube", "docker")
+FIRST_CONTAINER = 0xAC110002  # 172.17.0.2
+JAILS = {"f2b-sshd": 22, "f2b-nginx": 443, "f2b-postfix": 25, "f2b-dovecot": 143}
 
 
-def mixed(size: int) -> tuple[str, list[tuple[int, int]]]:
-    """An iptables-save text of about ``size`` rules, and the published ports: (host port, container address)."""
-    rng = random.Random(size)  # noqa: S311 - not for secrets
-    containers = max(size // 100, 1)
-    blocks, bans, allowed = size * 30 // 100, size * 60 // 100, max(size // 100, 1)
-    published = [(10000 + i, 0xAC110002 + i) for i in range(containers)]
+class Made(NamedTuple):
+    """An iptables-save text, how many rules it has, and the published ports."""
+
+    text: str
+    rules: int
+    published: tuple[int, ...]
+
+
+def make(kind: str, size: int) -> Made:
+    """A ruleset of about ``size`` rules."""
+    rng = random.Random(f"{kind} {size}")  # noqa: S311 - not for secrets
+    containers = {"mixed": size // 100, "block": size // 100, "docker": size // 3}.get(kind, 10) or 1
+    blocked = {"mixed": size * 3 // 10, "block": size * 97 // 100}.get(kind, 0)
+    bans = {"mixed": size * 4 // 10, "f2b": size}.get(kind, 0)
+    services = {"mixed": size * 26 // 1000, "kube": size // 11}.get(kind, 0)
+    allowed = size // 100 if kind == "mixed" else 20
+    jails = JAILS if bans else {}
+    chains, kube = _kube(services, rng)
+    published = tuple(10000 + i for i in range(containers))
     nat = ["*nat", ":PREROUTING ACCEPT [0:0]", ":INPUT ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]",
-           ":POSTROUTING ACCEPT [0:0]", ":DOCKER - [0:0]",
-           "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
-           "-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
-           "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"]
-    nat += [f"-A DOCKER ! -i docker0 -p tcp -m tcp --dport {port} -j DNAT --to-destination {_text(address)}:80"
-            for port, address in published]
-    chains = [f"f2b-{name}" for name in ("sshd", "nginx", "postfix", "dovecot")]
-    rules = ["*filter", ":INPUT DROP [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]", ":DOCKER - [0:0]",
-             ":DOCKER-USER - [0:0]", ":ufw-user-input - [0:0]", *(f":{chain} - [0:0]" for chain in chains)]
-    ports = (22, 443, 25, 143)
-    rules += [f"-A INPUT -p tcp -m multiport --dports {port} -j {chain}"
-              for chain, port in zip(chains, ports, strict=True)]
+           ":POSTROUTING ACCEPT [0:0]", ":DOCKER - [0:0]", *(f":{chain} - [0:0]" for chain in chains)]
+    if services:
+        nat.append("-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES")
+    nat += ["-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+            "-A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+            "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"]
+    nat += [f"-A DOCKER ! -i docker0 -p tcp -m tcp --dport {port} -j DNAT --to-destination {_text(container)}:80"
+            for container, port in enumerate(published, FIRST_CONTAINER)]
+    rules = ["*raw", ":PREROUTING ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]"]
+    rules += [f"-A PREROUTING -d {_text(FIRST_CONTAINER + i)}/32 ! -i docker0 -j DROP" for i in range(containers)]
+    rules += ["COMMIT", "*filter", ":INPUT DROP [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]",
+              ":DOCKER - [0:0]", ":DOCKER-USER - [0:0]", ":ufw-user-input - [0:0]",
+              *(f":{jail} - [0:0]" for jail in jails)]
+    rules += [f"-A INPUT -p tcp -m multiport --dports {port} -j {jail}" for jail, port in jails.items()]
     rules += ["-A INPUT -i lo -j ACCEPT", "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
               "-A INPUT -j ufw-user-input", "-A FORWARD -j DOCKER-USER",
               "-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
               "-A FORWARD -o docker0 -j DOCKER", "-A FORWARD -i docker0 ! -o docker0 -j ACCEPT"]
-    rules += [f"-A DOCKER -d {_text(address)}/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT"
-              for _, address in published]
-    rules += [f"-A DOCKER-USER -s {_network(rng)} -i eth0 -j DROP" for _ in range(blocks)]
-    rules += [f"-A {chains[i % 4]} -s {_text(rng.getrandbits(32))}/32 -j REJECT --reject-with icmp-port-unreachable"
+    rules += [f"-A DOCKER -d {_text(FIRST_CONTAINER + i)}/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT"
+              for i in range(containers)]
+    rules += ["-A DOCKER ! -i docker0 -o docker0 -j DROP"]
+    rules += [f"-A DOCKER-USER -s {_network(rng)} -i eth0 -j DROP" for _ in range(blocked)]
+    names = list(jails)
+    rules += [f"-A {names[i % 4]} -s {_text(rng.getrandbits(32))}/32 -j REJECT --reject-with icmp-port-unreachable"
               for i in range(bans)]
-    rules += [f"-A ufw-user-input -p tcp -m tcp --dport {20000 + i} -j ACCEPT" for i in range(allowed)]
-    return "\n".join([*nat, "COMMIT", *rules, "COMMIT", ""]), published
+    rules += [f"-A ufw-user-input -p tcp -m tcp --dport {20000 + 2 * i} -j ACCEPT" for i in range(allowed)]
+    lines = [*nat, *kube, "COMMIT", *rules, "COMMIT", ""]
+    return Made("\n".join(lines), sum(line.startswith("-A") for line in lines), published)
+
+
+def _kube(services: int, rng: random.Random) -> tuple[list[str], list[str]]:
+    """What kube-proxy writes into nat: chains and rules, three endpoints for each service."""
+    if not services:
+        return [], []
+    chains, rules = ["KUBE-SERVICES", "KUBE-MARK-MASQ"], ["-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000"]
+    for i in range(services):
+        service, address = f"KUBE-SVC-{rng.getrandbits(64):016X}", _text(0x0A600000 + i)
+        name, port = f"ns{i % 50}/service{i}:http", rng.choice((80, 443, 8080))
+        rules.append(f'-A KUBE-SERVICES -d {address}/32 -p tcp -m comment --comment "{name} cluster IP" '
+                     f"-m tcp --dport {port} -j {service}")
+        rules.append(f'-A {service} ! -s 10.244.0.0/16 -d {address}/32 -p tcp -m comment --comment "{name} cluster IP" '
+                     f"-m tcp --dport {port} -j KUBE-MARK-MASQ")
+        chains.append(service)
+        for chance in ("-m statistic --mode random --probability 0.33333333349 ",
+                       "-m statistic --mode random --probability 0.50000000000 ", ""):
+            endpoint, pod = f"KUBE-SEP-{rng.getrandbits(64):016X}", _text(0x0AF40000 + rng.getrandbits(16))
+            chains.append(endpoint)
+            rules.append(f'-A {service} -m comment --comment "{name} -> {pod}:8080" {chance}-j {endpoint}')
+            rules.append(f'-A {endpoint} -s {pod}/32 -m comment --comment "{name}" -j KUBE-MARK-MASQ')
+            rules.append(f'-A {endpoint} -p tcp -m comment --comment "{name}" -m tcp '
+                         f"-j DNAT --to-destination {pod}:8080")
+    return chains, rules
 
 
 def _text(address: int) -> str:
@@ -48,3 +99,7 @@ def _text(address: int) -> str:
 def _network(rng: random.Random) -> str:
     length = rng.randint(16, 28)
     return f"{_text(rng.getrandbits(32) >> (32 - length) << (32 - length))}/{length}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(make(sys.argv[1], int(sys.argv[2])).text)

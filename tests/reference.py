@@ -361,15 +361,18 @@ class Kernel:
         return out
 
     def route(self, p):
-        if self.facts.address_type(p.src) != "UNICAST" or p.dst == 0 or p.dst >> 24 == 127:
+        local, device = self.facts.address_type(p.dst) == "LOCAL", self.facts.device_to(p.dst)
+        ours = p.src >> 24 != 127 and str(ipaddress.ip_address(p.src)) in self.facts.addresses.values()
+        if p.dst >> 24 == 127 or (self.facts.address_type(p.src) != "UNICAST" and not ours):
+            return {("dropped", None, None)}  # martians are seen before routes are looked up, the host's own addresses
+        if not local and device is None:      # behind that (ip_route_input_slow, fib_validate_source)
+            return {("no-route", None, None)}
+        if ours:
             return {("dropped", None, None)}
-        if self.facts.address_type(p.dst) == "LOCAL":
+        if local:
             packets, ended = self.hook("INPUT", {p})
             hooks, device = ("OUTPUT", "POSTROUTING"), ""
         else:
-            device = self.facts.device_to(p.dst)
-            if device is None:
-                return {("no-route", None, None)}
             packets, ended = self.hook("FORWARD", {p._replace(oif=device)})
             packets, late = self.hook("POSTROUTING", packets)
             ended, hooks = ended | late, ("FORWARD", "POSTROUTING")

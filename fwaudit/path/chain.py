@@ -17,7 +17,7 @@ from fwaudit.model.ruleset import Goto
 from fwaudit.packet.bounds import YES, Bounds
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.packet.steps import StepFunction, StepPool
-from fwaudit.path.compiled import CompiledChain, CompiledRule, ends_chain
+from fwaudit.path.compiled import CompiledChain, CompiledRule
 from fwaudit.path.match import match
 from fwaudit.path.outcome import FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge, plain_outcome
 from fwaudit.path.state import PacketState
@@ -40,6 +40,7 @@ class ChainEvaluator:
         self._rules_left = 0
         self._outcome_sets: list[frozenset[Outcome]] = []
         self._ids: dict[frozenset[Outcome], int] = {}
+        self._sorted: dict[int, tuple[Outcome, ...]] = {}
         self._memo: dict[tuple[object, ...], StepFunction] = {}
         self._united: dict[tuple[int, int], int] = {}
         self._followed: dict[tuple[int, int], int] = {}
@@ -48,9 +49,12 @@ class ChainEvaluator:
         self._fall = self._constant(FALL)
         self._go_on = self._constant(GO_ON)
 
-    def outcomes(self, value: int) -> frozenset[Outcome]:
-        """What a step function's value stands for."""
-        return self._outcome_sets[value]
+    def outcomes(self, value: int) -> tuple[Outcome, ...]:
+        """What a step function's value stands for, in an order that is the same in every run."""
+        found = self._sorted.get(value)
+        if found is None:
+            found = self._sorted[value] = tuple(sorted(self._outcome_sets[value], key=repr))
+        return found
 
     def evaluate(self, chain: CompiledChain, state: PacketState) -> StepFunction:
         """Peer → set of outcomes, for a chain and every chain below it.
@@ -122,14 +126,14 @@ class ChainEvaluator:
         special = chain.special(state)
         reached: list[tuple[CompiledRule, int, Bounds]] = []
         for place in special.candidates(state):
-            position, conditions, compiled = special.rules[place]
+            position, conditions, compiled, _ = special.rules[place]
             if position < start:
                 continue
             bounds = _conjunction(conditions, state)
             if not bounds.possibly:
                 continue
             reached.append((compiled, position, bounds))
-            if bounds is YES and (ends_chain(compiled.target) or (
+            if bounds is YES and (compiled.ends_chain or (
                     compiled.body is None and chain.asks_later(position, change_of(compiled.target, state)))):
                 break
         return reached

@@ -76,7 +76,7 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
     for place in special.candidates(state):
         if not live:
             break
-        _, conditions, compiled = special.rules[place]
+        _, conditions, compiled, _ = special.rules[place]
         following: dict[Change, Fork] = {}
         for change, now in live.items():
             here = changed(state, change)

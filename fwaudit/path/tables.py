@@ -9,7 +9,8 @@ from fwaudit.model.ruleset import Hook
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.hooks import BaseChain, base_chains
 from fwaudit.path.chain import ChainEvaluator
-from fwaudit.path.compiled import CompiledChain, Compiler
+from fwaudit.path.compiled import CompiledChain
+from fwaudit.path.compiler import Compiler
 
 
 class Tables:

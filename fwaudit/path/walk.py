@@ -128,19 +128,26 @@ class Walk:
                 doubts = world.doubts if single else (*world.doubts, *fork.doubts)
                 yield outcome, world._replace(steps=world.steps + steps, doubts=doubts)
             return
+        evaluator = self.tables.evaluator
+        function = evaluator.evaluate(chain, world.state)
+        if len(function.values) == 1:
+            for outcome in evaluator.outcomes(function.values[0]):
+                yield outcome, world
+            return
         areas: dict[Outcome, IntervalSet] = {}
-        for value, area in self.tables.evaluator.evaluate(chain, world.state).by_value().items():
+        for value, area in function.by_value().items():
             here = area & world.peers
             if here:
-                for outcome in self.tables.evaluator.outcomes(value):
+                for outcome in evaluator.outcomes(value):
                     areas[outcome] = areas[outcome] | here if outcome in areas else here
         for outcome, area in areas.items():
-            yield outcome, world._replace(peers=area)
+            yield outcome, world if area is world.peers else World(world.state, area)
 
     def _apply(self, base: BaseChain, outcome: Outcome, world: World, hook: Hook,
                done: dict[PacketState, bool]) -> list[World]:
         verdict, detail = outcome.verdict, outcome.detail
-        world = world._replace(state=changed(world.state, outcome.change))
+        if outcome.change:
+            world = world._replace(state=changed(world.state, outcome.change))
         if verdict == "fall":
             if base.chain.policy == "accept":
                 return [world]

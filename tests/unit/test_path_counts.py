@@ -68,7 +68,7 @@ def evaluated(some: Engine, wanted: str) -> int:
     """How often one chain of that name was evaluated: the memory holds one result for each time."""
     evaluator = some.tables.evaluator
     serials = {made.serial for compiler in some.tables._compilers.values()
-               for name, made in compiler._chains.items() if name == wanted}
+               for name, made in compiler.chains.items() if name == wanted}
     return sum(key[1] in serials for key in evaluator._memo)
 
 
