@@ -14,6 +14,7 @@ import sys
 from typing import NamedTuple
 
 KINDS = ("mixed", "block", "f2b", "kube", "docker")
+FIRST_PORT = 10000
 FIRST_CONTAINER = 0xAC110002  # 172.17.0.2
 JAILS = {"f2b-sshd": 22, "f2b-nginx": 443, "f2b-postfix": 25, "f2b-dovecot": 143}
 
@@ -36,7 +37,7 @@ def make(kind: str, size: int) -> Made:
     allowed = size // 100 if kind == "mixed" else 20
     jails = JAILS if bans else {}
     chains, kube = _kube(services, rng)
-    published = tuple(10000 + i for i in range(containers))
+    published = tuple(FIRST_PORT + i for i in range(containers))
     nat = ["*nat", ":PREROUTING ACCEPT [0:0]", ":INPUT ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]",
            ":POSTROUTING ACCEPT [0:0]", ":DOCKER - [0:0]", *(f":{chain} - [0:0]" for chain in chains)]
     if services:
