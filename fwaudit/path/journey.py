@@ -140,6 +140,9 @@ class Journey:
         elif hop.kind != "unicast":
             walk.end(world, "no-route", f"no route to {format_address(state.family, state.dst or 0)}", "no route",
                      hook="routing")
+        elif state.pkttype:  # it came as broadcast or multicast, and NAT gave it a destination of one machine
+            walk.end(world, "dropped", "such a packet is not forwarded (ip_forward, ip6_forward)", "drop",
+                     hook="routing")
         elif forwards is None:
             walk.undecided(world, "whether this host forwards (sysctl not read)")
         elif not forwards:

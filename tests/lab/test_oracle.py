@@ -20,7 +20,7 @@ def world() -> Iterator[World]:
     made.close()
 
 
-def _arrival(verdict: Verdict) -> tuple[str, str, int, int] | None:
+def arrival(verdict: Verdict) -> tuple[str, str, int, int] | None:
     """Where a packet arrives; None where it does not, however it is lost."""
     if verdict.kind not in ("input", "out"):
         return None
@@ -33,7 +33,7 @@ def test_packets_arrive_where_the_engine_says(world: World) -> None:
     for seed in range(50):
         compare(world, str(seed), 200, tally)
     wrong = [each for each in tally.disagreements
-             if _arrival(each.kernel) not in {_arrival(way) for way in each.engine.ways}]
+             if arrival(each.kernel) not in {arrival(way) for way in each.engine.ways}]
     assert not wrong, (len(wrong), wrong[0])
     assert tally.packets == 10_000
     arrived = sum(count for (kernel, _), count in tally.matrix.items() if kernel in ("input", "out"))
