@@ -56,6 +56,8 @@ def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = 
 def _address_type(condition: AddressType, facts: Facts, family: int, backend: Backend) -> Condition:
     if family not in facts.known:
         return Unknown(f"the type of the {condition.field} address", "the addresses of the host are not known")
+    if family == 6 and backend != "native" and condition.types & {"unreachable", "prohibit", "blackhole"}:
+        return Unknown(f"the type of the {condition.field} address", "IPv6 asks the whole routing table for it")
     if not condition.interface:
         return In(condition.field, _types(condition.types, facts, family, "", backend))
     name: Field = "iif" if condition.interface == "iif" else "oif"

@@ -59,15 +59,29 @@ def _to(state: PacketState, address: int, port: int | None) -> PacketState:
 
 
 def _redirect_address(state: PacketState, host: Host) -> int:
-    """The first address of the incoming interface; loopback for packets of the host itself."""
+    """The address that REDIRECT turns a packet to: loopback for packets of the host itself, else one of the incoming
+    interface: the first for IPv4, for IPv6 the first of the destination's own scope (nf_nat_redirect_ipv6)."""
     if not state.iif:
         return 127 << 24 | 1 if state.family == 4 else 1
     interface = host.interfaces.get(state.iif)
     addresses = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
-    addresses.sort(key=lambda a: a.scope in _LINK_SCOPES)
+    if state.family == 4:
+        addresses.sort(key=lambda a: a.scope in _LINK_SCOPES)
+    else:
+        scope = _scope(state.dst)
+        addresses = [a for a in addresses if _scope(a.value) == scope]
     if not addresses:
-        raise NatUnknown(f"REDIRECT on {state.iif}, which has no address")
+        raise NatUnknown(f"REDIRECT on {state.iif}, which has no address of that kind")
     return addresses[0].value
+
+
+def _scope(address: int | None) -> int:
+    """The scope of an IPv6 address in the numbers of RFC 4291: 2 link, 5 site, 14 global (ipv6_addr_scope)."""
+    if address is None:
+        return 14
+    if address >> 120 == 0xFF:
+        return address >> 112 & 15
+    return {0xFE80 >> 6: 2, 0xFEC0 >> 6: 5}.get(address >> 118, 14)
 
 
 def _translate_source(state: PacketState, target: Snat, host: Host) -> PacketState:

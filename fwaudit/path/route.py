@@ -73,9 +73,10 @@ class Fib:
     def lookup_in(self, dst: int | None, src: int | None, iif: str, mark: int | None) -> Lookup:
         """The hops of a packet that came in by ``iif``.
 
-        An IPv6 link-local destination is on the link that the packet came from (net/ipv6/route.c, rt6_need_strict).
+        An IPv6 link-local or loopback destination is looked up on the packet's own link (net/ipv6/route.c,
+        rt6_need_strict).
         """
-        own_link = self.family == 6 and dst is not None and dst in _LINK_LOCAL6
+        own_link = self.family == 6 and dst is not None and dst in _LINK_LOCAL6 | _LOOPBACK6
         return self.lookup(dst, src, iif, mark, iif if own_link else "")
 
     def lookup(self, dst: int | None, src: int | None = None, iif: str = "lo", mark: int | None = 0,
