@@ -31,8 +31,13 @@ def outside_interfaces(host: Host) -> tuple[Interface, ...]:
         interface for name, interface in sorted(host.interfaces.items())
         if name != "lo" and interface.up and name not in ours and interface.master in ("", *vrfs)
         and interface.kind not in _VIRTUAL and not (interface.kind == "veth" and not interface.addresses)
-        and not (interface.kind == "bridge" and _MADE_BY_AN_ENGINE.fullmatch(name))
+        and not (interface.kind == "bridge" and is_engine_bridge(name))
     )
+
+
+def is_engine_bridge(name: str) -> bool:
+    """Whether a bridge has one of the names that Docker and Podman give."""
+    return _MADE_BY_AN_ENGINE.fullmatch(name) is not None
 
 
 def networks_of(host: Host) -> dict[str, tuple[tuple[int, int, int], ...]]:

@@ -38,7 +38,7 @@ def _nft_is_old() -> bool:
     return found is not None and (int(found[1]), int(found[2])) < (1, 1)
 
 
-def _sample() -> list[str]:
+def sample() -> list[str]:
     """Every scenario once; the engines take turns."""
     readable = [name for name in captures.names() if name not in UNREADABLE or not _nft_is_old()]
     if os.environ.get("FWAUDIT_REPLAY") == "all":
@@ -59,7 +59,7 @@ def _differing(replay: Replay, probes: list[dict[str, Any]]) -> list[tuple[dict[
             if outcome.by != probe.get("by")]
 
 
-@pytest.mark.parametrize("name", _sample())
+@pytest.mark.parametrize("name", sample())
 def test_the_kernel_does_again_what_it_did(name: str) -> None:
     key, value, _ = EXCEPT.get(name.partition("/")[2], ("", None, ""))
     probes = [probe for probe in captures.case(name).truth if not key or probe[key] != value]

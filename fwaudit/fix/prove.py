@@ -1,0 +1,177 @@
+"""The proof of a plan: walk every packet again with the plan loaded, and compare.
+
+Two things have to hold. What the plan is about closes: sources that policy denies get in no more, and the others do as
+before. And nothing else moves: what containers send out and to each other, what the host serves, what it forwards for
+others, and the admin's own session. A plan that moves anything else is refused, with a packet that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from fwaudit.exposure.auditor import exposures
+from fwaudit.fix import whatif
+from fwaudit.fix.flows import other_flows
+from fwaudit.fix.planner import Allowed, Wish
+from fwaudit.model.host import Host
+from fwaudit.model.plan import Plan
+from fwaudit.model.report import Exposure, Service, Way
+from fwaudit.model.verdict import Outcome, Query, Reach
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.path.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One service in one family before and after. ``becomes``: *closed* (nobody whom policy denies gets in any more),
+    *restricted* (fewer do), *unchanged*, or *open* (it should have closed, and the plan cannot do it)."""
+
+    before: Exposure
+    after: Exposure | None
+    becomes: Literal["closed", "restricted", "unchanged", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A packet that a plan must not move, and what becomes of it before and after."""
+
+    query: Query
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """``changes``: every service. ``moved``: packets that the plan must not move; it is refused where there are any.
+
+    ``asked``: how many other questions were asked, each for all sources at once. ``needed``: the plan differs from what
+    is loaded."""
+
+    changes: tuple[Change, ...]
+    moved: tuple[Witness, ...]
+    asked: int
+    needed: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the plan may be offered."""
+        return not self.moved
+
+    @property
+    def closes(self) -> tuple[Change, ...]:
+        """What it closes or restricts."""
+        return tuple(change for change in self.changes if change.becomes in ("closed", "restricted"))
+
+
+def prove(host: Host, plan: Plan, wish: Wish, *, session: Query | None = None,
+          progress: Callable[[str], None] = lambda text: None) -> Proof:
+    """Compare the host as it is with the host as the plan would make it. ``session``: the admin's own connection."""
+    ruleset = whatif.loaded(host.ruleset, plan)
+    after_host = replace(host, ruleset=ruleset)
+    before, after = Engine(host), Engine(after_host)
+    progress("asking about every service, with the plan and without")
+    old = exposures(host, before)
+    new = {_key(each): each for each in exposures(after_host, after)}
+    moved: list[Witness] = []
+    changes = []
+    for exposure in old:
+        again = new.pop(_key(exposure), None)
+        moved += _moved_ways(exposure, again, wish)
+        changes.append(Change(exposure, again, _becomes(exposure, again)))
+    moved += [Witness(_way_query(each, each.ways[0], each.ways[0].possibly), "not there", "reached")
+              for each in new.values() if any(way.possibly for way in each.ways)]
+    progress("asking about everything else that passes")
+    asked = 0
+    for query in (*other_flows(host), *((session,) if session else ())):
+        asked += 1
+        moved += _moved(query, before.reach(query), after.reach(query))
+    return Proof(tuple(changes), tuple(moved), asked, whatif.changes(host.ruleset, ruleset))
+
+
+def _key(exposure: Exposure) -> tuple[Service, int]:
+    return exposure.service, exposure.family
+
+
+def _becomes(before: Exposure, after: Exposure | None) -> Literal["closed", "restricted", "unchanged", "open"]:
+    wrong = _denied(before)
+    left = _denied(after)
+    if not wrong:
+        reached = any(way.possibly != other.possibly for way, other in _pairs(before, after))
+        return "restricted" if reached else "unchanged"
+    if not left:
+        return "closed"
+    return "restricted" if left != wrong else "open"
+
+
+def _denied(exposure: Exposure | None) -> dict[tuple[str, int], IntervalSet]:
+    """Way → sources that get in, certainly or perhaps, although policy certainly denies them."""
+    found = {(way.iif, way.dst): way.bypass | way.doubtful for way in (exposure.ways if exposure else ())}
+    return {way: sources for way, sources in found.items() if sources}
+
+
+def _pairs(before: Exposure, after: Exposure | None) -> Iterator[tuple[Way, Way]]:
+    """Each way as it was and as it is; a service that is gone is reached by nobody."""
+    again = {(way.iif, way.dst): way for way in after.ways} if after else {}
+    for way in before.ways:
+        yield way, again.get((way.iif, way.dst)) or replace(way, certainly=EMPTY, possibly=EMPTY)
+
+
+def _moved_ways(before: Exposure, after: Exposure | None, wish: Wish) -> Iterator[Witness]:
+    """Sources that must get in as before and do not, or that get in and did not."""
+    for way, again in _pairs(before, after):
+        may_close = _may_close(before, way, wish)
+        lost = (way.certainly - again.certainly) - may_close
+        lost_perhaps = (way.possibly - again.possibly) - may_close
+        opened = (again.possibly - way.possibly) | (again.certainly - way.certainly)
+        for sources, was, now in ((lost, "delivered", "not for certain"), (lost_perhaps, "perhaps delivered", "lost"),
+                                  (opened, "not delivered", "delivered")):
+            if sources:
+                yield Witness(_way_query(before, way, sources), was, now)
+
+
+def _may_close(exposure: Exposure, way: Way, wish: Wish) -> IntervalSet:
+    """The sources that a plan is free to shut out: those that policy, or ``--allow``, does not let in."""
+    own = [each for each in wish.allows if _is(exposure, each)]
+    if own:
+        named = EMPTY
+        for each in own:
+            named = named | each.sources
+        return ~named
+    return ~way.allowed
+
+
+def _is(exposure: Exposure, allowed: Allowed) -> bool:
+    service = exposure.service
+    return (service.kind == "published" and exposure.family == allowed.family
+            and (service.proto, service.port) == (allowed.proto, allowed.port))
+
+
+def _way_query(exposure: Exposure, way: Way, sources: IntervalSet) -> Query:
+    service = exposure.service
+    return Query(exposure.family, way.iif, way.dst, service.proto, service.port,
+                 IntervalSet.of(sources.lowest()) if sources else sources)
+
+
+def _moved(query: Query, before: Reach, after: Reach) -> Iterator[Witness]:
+    """One packet of a question that two rulesets answer differently."""
+    old, new = _by_end(before.outcomes), _by_end(after.outcomes)
+    for end in (*old, *(each for each in new if each not in old)):
+        gone = old.get(end, EMPTY) - new.get(end, EMPTY)
+        if gone:
+            source = gone.lowest()
+            yield Witness(replace(query, sources=IntervalSet.of(source)), end[0], _end_of(new, source))
+            return
+
+
+def _by_end(outcomes: Iterable[Outcome]) -> dict[tuple[str, object], IntervalSet]:
+    found: dict[tuple[str, object], IntervalSet] = {}
+    for outcome in outcomes:
+        end = (outcome.disposition, outcome.to)
+        found[end] = found.get(end, EMPTY) | outcome.possibly
+    return found
+
+
+def _end_of(ends: dict[tuple[str, object], IntervalSet], source: int) -> str:
+    return " or ".join(sorted({end[0] for end, sources in ends.items() if source in sources})) or "nothing"
