@@ -12,15 +12,15 @@ from grammar_pool import CONTAINERS, HOSTS, INTERFACES, ODD, PEERS, Pool
 from oracle_frames import ICMP, ICMPV6, TCP, UDP, Packet
 from oracle_world import LINKS, Case
 
-PROFILES = ("iptables", "legacy", "mixed", "filter")
+PROFILES: tuple[str, ...] = ("iptables", "legacy", "mixed", "filter")
 _NETWORKS = {
     link.name: [ipaddress.ip_interface(address).network for address in link.addresses]
     for link in LINKS if link.kind == "bridge"
 }
 
 
-def make_case(seed: int | str, profile: str = "") -> tuple[Case, Pool]:
-    """The case of a seed. ``profile``: one of PROFILES; empty: any."""
+def make_case(seed: int | str, profile: str | None = None) -> tuple[Case, Pool]:
+    """The case of a seed. ``profile``: one of PROFILES; None: one that the seed draws."""
     rng = random.Random(f"case {seed}")
     pool = Pool(rng)
     profile = profile or rng.choices(PROFILES, (4, 3, 4, 1))[0]

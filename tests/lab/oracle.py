@@ -39,8 +39,11 @@ class Tally:
         return sum(self.matrix.values())
 
 
-def compare(world: World, seed: str, packets: int, tally: Tally, profile: str = "") -> None:
-    """One case: its ruleset loaded, its packets sent, each asked of `trace` and of `reach`."""
+def compare(world: World, seed: str, packets: int, tally: Tally, profile: str | None = None) -> None:
+    """One case: its ruleset loaded, its packets sent, each asked of `trace` and of `reach`.
+
+    ``profile``: one of grammar_case.PROFILES; None: one that the seed draws.
+    """
     case, pool = make_case(seed, profile)
     try:
         world.load(case)
