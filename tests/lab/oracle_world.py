@@ -60,16 +60,19 @@ SYSCTL = {
 }
 """Set before the interfaces are made."""
 
-DEFAULTS = {
-    "net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1",
-    # with br_netfilter, a RST for a frame of a bridge leaves by its port, past all hooks (nf_reject_ipv4.c)
-    "net/bridge/bridge-nf-call-iptables": "0", "net/bridge/bridge-nf-call-ip6tables": "0",
-    **{f"net/ipv4/conf/{name}/{key}": "0"
-       for name in ("all", "default", *(link.name for link in LINKS))
-       for key in ("rp_filter", "route_localnet", "accept_local", "src_valid_mark", "send_redirects",
-                   "log_martians", "bc_forwarding")},
-}
-"""What a case may change; set anew for each."""
+
+def defaults(links: Sequence[Link]) -> dict[str, str]:
+    """What a case may change; set anew for each."""
+    return {
+        "net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1",
+        # with br_netfilter, a RST for a frame of a bridge leaves by its port, past all hooks (nf_reject_ipv4.c)
+        "net/bridge/bridge-nf-call-iptables": "0", "net/bridge/bridge-nf-call-ip6tables": "0",
+        **{f"net/ipv4/conf/{name}/{key}": "0"
+           for name in ("all", "default", *(link.name for link in links))
+           for key in ("rp_filter", "route_localnet", "accept_local", "src_valid_mark", "send_redirects",
+                       "log_martians", "bc_forwarding")},
+    }
+
 
 OBSERVE = f"""
 table inet {TABLE} {{
@@ -109,7 +112,8 @@ class Case:
     """A ruleset to load: texts by tool, sysctls (paths below /proc/sys), lines for ``ip -batch``."""
 
     rules: dict[str, str] = field(default_factory=dict)
-    """``nft.v4``, ``nft.v6``, ``legacy.v4``, ``legacy.v6`` (iptables-restore), ``native`` (nft -f), ``ipset``."""
+    """``nft.v4``, ``nft.v6``, ``legacy.v4``, ``legacy.v6`` (iptables-restore), ``native`` (nft -f), ``native.json``
+    (nft -j -f), ``ipset``."""
     sysctl: dict[str, str] = field(default_factory=dict)
     ip: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
@@ -121,7 +125,7 @@ class Case:
 
 
 _RESTORE = {
-    "ipset": ("ipset", "restore"), "native": ("nft", "-f", "-"),
+    "ipset": ("ipset", "restore"), "native": ("nft", "-f", "-"), "native.json": ("nft", "-j", "-f", "-"),
     "nft.v4": ("iptables-nft-restore",), "nft.v6": ("ip6tables-nft-restore",),
     "legacy.v4": ("iptables-legacy-restore",), "legacy.v6": ("ip6tables-legacy-restore",),
 }
@@ -153,9 +157,10 @@ _EMPTY_LEGACY = "".join(
 class World:
     """The machine and the far ends of its wires. One at a time a case is loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, links: Sequence[Link] = LINKS, routes: Sequence[str] = ROUTES) -> None:
         self.machine = Namespace()
         self.far = Namespace()
+        self._link_plan, self._routes = links, routes
         self._sockets: dict[str, socket.socket] = {}
         self._tag = 0
         self._legacy = False
@@ -167,7 +172,7 @@ class World:
         self._sender = b"\x02\x00\x00\x00\x00\x99"
         self.broadcast = {link.name: frozenset(
             int(ipaddress.ip_interface(address).network.broadcast_address)
-            for address in link.addresses if ":" not in address) for link in LINKS}
+            for address in link.addresses if ":" not in address) for link in links}
         with self.machine.inside():
             self.log = NfLog(GROUP)
             self._raw = {
@@ -181,7 +186,7 @@ class World:
         self.far.write("net/ipv6/conf/default/disable_ipv6", "1")
         far = f"/proc/{os.getpid()}/fd/{self.far.fd}"
         lines = ["link set lo up"]
-        for number, link in enumerate((*LINKS, Link(SYNC, "", ())), 1):
+        for number, link in enumerate((*self._link_plan, Link(SYNC, "", ())), 1):
             near = f"p-{link.name}"[:15] if link.kind else link.name
             if link.kind:
                 lines += [f"link add {link.name} address 02:00:00:00:01:{number:02x} type {link.kind}"]
@@ -193,10 +198,10 @@ class World:
                 lines += [f"link set {near} arp off up"]
             lines += [f"addr add {address} dev {link.name}" + (" nodad" if ":" in address else "")
                       for address in link.addresses]
-        lines += [f"route add {route}" for route in ROUTES]
+        lines += [f"route add {route}" for route in self._routes]
         self.far.run(["ip", "link", "set", "lo", "up"])
         self.machine.run(["ip", "-batch", "-"], "\n".join(lines[:]) + "\n")
-        names = [link.name for link in LINKS] + [SYNC]
+        names = [link.name for link in self._link_plan] + [SYNC]
         self.far.run(["ip", "-batch", "-"], "".join(f"link set {name} arp off up\n" for name in names))
         with self.far.inside():
             for name in names:
@@ -225,7 +230,7 @@ class World:
         if case.ip:
             self._net = None
             self.machine.run(["ip", "-batch", "-"], "\n".join(case.ip) + "\n")
-        wanted = {**DEFAULTS, **case.sysctl}
+        wanted = {**defaults(self._link_plan), **case.sysctl}
         if wanted != self._changed:
             self._net = None
             for key in sorted(wanted, key=lambda key: ("all" in key or "default" in key or "ip_forward" in key, key),
