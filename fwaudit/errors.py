@@ -4,7 +4,8 @@
     ├── UsageError          the command line asks for something that cannot be done
     ├── SnapshotError       a snapshot cannot be read: not an archive, refused member, too large
     ├── ParseError          a source inside a snapshot does not read: names the source and the line
-    └── CollectError        the host cannot be asked at all (no root, no such platform)
+    ├── CollectError        the host cannot be asked at all (no root, no such platform)
+    └── FixError            a change of the firewall that is refused, or failed; the message says what the host is now
 
 Everything below the command line raises only these; anything else is a bug.
 """
@@ -40,3 +41,14 @@ class ParseError(FwauditError):
 
 class CollectError(FwauditError):
     """The host cannot be asked at all."""
+
+
+class FixError(FwauditError):
+    """A fix that was refused, or failed. The message says whether anything was changed, and whether it was taken back.
+
+    ``reverted``: True where something was loaded and has been taken back; None where nothing was loaded.
+    """
+
+    def __init__(self, message: str, hint: str = "", reverted: bool | None = None) -> None:
+        super().__init__(message, hint)
+        self.reverted = reverted

@@ -8,61 +8,18 @@ others, and the admin's own session. A plan that moves anything else is refused,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from fwaudit.exposure.auditor import exposures
 from fwaudit.fix import whatif
 from fwaudit.fix.flows import other_flows
 from fwaudit.fix.planner import Allowed, Wish
 from fwaudit.model.host import Host
-from fwaudit.model.plan import Plan
+from fwaudit.model.plan import Becomes, Change, Plan, Proof, Witness
 from fwaudit.model.report import Exposure, Service, Way
 from fwaudit.model.verdict import Outcome, Query, Reach
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.engine import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One service in one family before and after. ``becomes``: *closed* (nobody whom policy denies gets in any more),
-    *restricted* (fewer do), *unchanged*, or *open* (it should have closed, and the plan cannot do it)."""
-
-    before: Exposure
-    after: Exposure | None
-    becomes: Literal["closed", "restricted", "unchanged", "open"]
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """A packet that a plan must not move, and what becomes of it before and after."""
-
-    query: Query
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """``changes``: every service. ``moved``: packets that the plan must not move; it is refused where there are any.
-
-    ``asked``: how many other questions were asked, each for all sources at once. ``needed``: the plan differs from what
-    is loaded."""
-
-    changes: tuple[Change, ...]
-    moved: tuple[Witness, ...]
-    asked: int
-    needed: bool
-
-    @property
-    def holds(self) -> bool:
-        """Whether the plan may be offered."""
-        return not self.moved
-
-    @property
-    def closes(self) -> tuple[Change, ...]:
-        """What it closes or restricts."""
-        return tuple(change for change in self.changes if change.becomes in ("closed", "restricted"))
 
 
 def prove(host: Host, plan: Plan, wish: Wish, *, session: Query | None = None,
@@ -87,14 +44,16 @@ def prove(host: Host, plan: Plan, wish: Wish, *, session: Query | None = None,
     for query in (*other_flows(host), *((session,) if session else ())):
         asked += 1
         moved += _moved(query, before.reach(query), after.reach(query))
-    return Proof(tuple(changes), tuple(moved), asked, whatif.changes(host.ruleset, ruleset))
+    needed = whatif.changes(host.ruleset, ruleset) and (
+        bool(whatif.ours(host.ruleset)) or any(each.becomes in ("closed", "restricted") for each in changes))
+    return Proof(tuple(changes), tuple(moved), asked, needed)
 
 
 def _key(exposure: Exposure) -> tuple[Service, int]:
     return exposure.service, exposure.family
 
 
-def _becomes(before: Exposure, after: Exposure | None) -> Literal["closed", "restricted", "unchanged", "open"]:
+def _becomes(before: Exposure, after: Exposure | None) -> Becomes:
     wrong = _denied(before)
     left = _denied(after)
     if not wrong:

@@ -30,14 +30,32 @@ def changes(before: Ruleset, after: Ruleset) -> bool:
     return _meaning(before.tables) != _meaning(after.tables)
 
 
+def ours(ruleset: Ruleset) -> dict[tuple[str, ...], object]:
+    """What our own chains say and where the jumps to them stand: the part that a plan decides."""
+    found: dict[tuple[str, ...], object] = {}
+    for table in ruleset.tables:
+        for name, chain in table.chains.items():
+            key = (table.backend, table.family, table.name, name)
+            if _is_ours(table) or name == CHAIN:
+                found[key] = _rules(chain)
+            else:
+                jumps = [rule.number for rule in chain.rules if isinstance(rule.target, Jump)
+                         and rule.target.chain == CHAIN]
+                found |= {key: tuple(jumps)} if jumps else {}
+    return found
+
+
 def _is_ours(table: Table) -> bool:
     return (table.backend, table.family, table.name) == ("native", "inet", nftables.TABLE)
 
 
 def _meaning(tables: Iterable[Table]) -> dict[tuple[str, ...], object]:
-    return {(table.backend, table.family, table.name, name): (
-        chain.policy, [(frozenset(rule.conditions), rule.target) for rule in chain.rules])
-        for table in tables for name, chain in table.chains.items()}
+    return {(table.backend, table.family, table.name, name): (chain.policy, _rules(chain))
+            for table in tables for name, chain in table.chains.items()}
+
+
+def _rules(chain: Chain) -> list[object]:
+    return [(frozenset(rule.conditions), rule.target) for rule in chain.rules]
 
 
 def _restored(tables: list[Table], transaction: Transaction) -> list[Table]:

@@ -1,4 +1,4 @@
-"""A plan: what the fix would load, and what takes it back.
+"""A plan: what the fix would load, what takes it back, and the proof of what it changes.
 
 Every transaction is loaded by one run of one tool, which does all of it or nothing, and carries its own inverse.
 """
@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fwaudit.model.report import Exposure
 from fwaudit.model.ruleset import Backend
+from fwaudit.model.verdict import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,48 @@ class Plan:
         """How many rules it loads."""
         return sum(line.startswith(("-A ", "        ")) for each in self.transactions
                    for line in each.text.splitlines())
+
+
+Becomes = Literal["closed", "restricted", "unchanged", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One service in one family before and after. ``becomes``: *closed* (nobody whom policy denies gets in any more),
+    *restricted* (fewer do), *unchanged*, or *open* (it should have closed, and the plan cannot do it)."""
+
+    before: Exposure
+    after: Exposure | None
+    becomes: Becomes
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A packet that a plan must not move, and what becomes of it before and after."""
+
+    query: Query
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """``changes``: every service. ``moved``: packets that the plan must not move; it is refused where there are any.
+
+    ``asked``: how many other questions were asked, each for all sources at once. ``needed``: it closes
+    something, or differs from what an earlier fix has loaded."""
+
+    changes: tuple[Change, ...]
+    moved: tuple[Witness, ...]
+    asked: int
+    needed: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the plan may be offered."""
+        return not self.moved
+
+    @property
+    def closes(self) -> tuple[Change, ...]:
+        """What it closes or restricts."""
+        return tuple(change for change in self.changes if change.becomes in ("closed", "restricted"))
