@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from fwaudit.model.report import Exposure, Report, Severity, Way
+from fwaudit.exposure.words import where_from
+from fwaudit.model.report import Exposure, Report, Severity
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.text import clean, shorten
-from fwaudit.render.words import sources_in_words
 
 VERDICTS = {
     "bypass": "BYPASSES {policy}",
@@ -141,23 +140,4 @@ def _whose(exposure: Exposure) -> str:
 
 def where(report: Report, exposure: Exposure) -> str:
     """From where it is reached, over which interfaces."""
-    if exposure.verdict == "blocked":
-        return "nobody"
-    by_words: dict[str, list[str]] = {}
-    afar = any(_area(exposure, way) for way in exposure.ways if not way.neighbours_only)
-    for way in exposure.ways:
-        area = _area(exposure, way)
-        if not area or (way.neighbours_only and afar):
-            continue
-        words = sources_in_words(exposure.family, area, report.networks.get(way.iif, ()), report.inside)
-        if way.neighbours_only:
-            words = "neighbours" if words == "anywhere" else f"neighbours as {words}"
-        if way.iif not in by_words.setdefault(words, []):
-            by_words[words].append(way.iif)
-    return "; ".join(f"{words} ({', '.join(clean(name) for name in names)})" for words, names in by_words.items())
-
-
-def _area(exposure: Exposure, way: Way) -> IntervalSet:
-    if exposure.verdict in ("bypass", "neighbours"):
-        return way.bypass
-    return way.doubtful if exposure.verdict == "undecided" else way.possibly
+    return clean(where_from(exposure, report.networks, report.inside))
