@@ -221,7 +221,8 @@ class NamedSet:
 
     A set of plain addresses or numbers of one kind is kept as ``values`` alone, by family (4, 6; 0 for numbers), since
     it may hold 100,000 of them. ``members``: of an ipset list:set. ``unread``: why the elements are not known, empty
-    where they are. ``dynamic``: packets or programs add to it, so it may differ tomorrow.
+    where they are. ``dynamic``: packets or programs add to it, so it may differ tomorrow. ``family`` 4 or 6: an ipset
+    that no packet of the other one is in; 0: any.
     """
 
     key: tuple[str, ...]
@@ -231,6 +232,7 @@ class NamedSet:
     members: tuple[str, ...] = ()
     dynamic: bool = False
     unread: str = ""
+    family: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ from fwaudit.model.condition import (
 )
 from fwaudit.model.ruleset import Backend, Element, NamedSet
 from fwaudit.netfilter.facts import MULTICAST, Facts
-from fwaudit.packet.fields import PORT_PROTOCOLS, Field
+from fwaudit.packet.fields import ICMP, ICMPV6, Field
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
 
 _MAX_LIST_DEPTH = 8
+_ICMP = IntervalSet.of(ICMP, ICMPV6)
 
 
 def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = "nft") -> Condition:
@@ -132,17 +133,21 @@ def _in_ipset(found: NamedSet, directions: tuple[Field, ...], facts: Facts, fami
                 else Unknown(f"set {member}", "the set is not in the snapshot")
             )
         return AnyOf(tuple(parts))
+    if found.family not in (0, family):
+        return FALSE
     fields = _fields_of_kinds(found.kinds, directions)
-    if fields is None:
-        return Unknown(f"set {found.key[-1]}", "it has fields that a first packet does not tell")
-    return _elements(found, fields, family)
+    return FALSE if fields is None else _elements(found, fields, family)
 
 
-def _fields_of_kinds(kinds: tuple[str, ...], directions: tuple[Field, ...]) -> tuple[Field, ...] | None:
-    """The packet's field for each kind of an ipset's elements. A protocol takes no direction flag of its own."""
+def _fields_of_kinds(kinds: tuple[str, ...], directions: tuple[Field, ...]) -> tuple[Field | None, ...] | None:
+    """The packet's field for each kind of an ipset's elements, None for one that a packet's record does not have.
+
+    A protocol takes no direction flag of its own. A match with fewer flags than the set has dimensions is never true,
+    one with more looks at the first ones (ip_set_core.c ip_set_test).
+    """
     ports: dict[str, Field] = {"src": "sport", "dst": "dport"}
     names: dict[str, Field] = {"src": "iif", "dst": "oif"}
-    out: list[Field] = []
+    out: list[Field | None] = []
     left = list(directions)
     for kind in kinds:
         if kind == "proto":
@@ -157,10 +162,8 @@ def _fields_of_kinds(kinds: tuple[str, ...], directions: tuple[Field, ...]) -> t
             out.append(ports[direction])
         elif kind == "iface":
             out.append(names[direction])
-        elif kind == "mark":
-            out.append("mark")
         else:
-            return None
+            out.append("mark" if kind == "mark" else None)
     return tuple(out)
 
 
@@ -170,28 +173,39 @@ def _in_nft_set(found: NamedSet, fields: tuple[Field, ...], family: int) -> Cond
     return _elements(found, fields, family)
 
 
-def _elements(found: NamedSet, fields: tuple[Field, ...], family: int) -> Condition:
-    if not found.elements and len(fields) == 1:
-        own = family if fields[0] in ("src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst") else 0
-        return In(fields[0], found.values.get(own, EMPTY))
-    taken = [_element(element, fields) for element in found.elements if not element.excluded]
-    refused = [_element(element, fields) for element in found.elements if element.excluded]
+def _elements(found: NamedSet, fields: tuple[Field | None, ...], family: int) -> Condition:
+    first = fields[0]
+    if not found.elements and len(fields) == 1 and first is not None:
+        own = family if first in ("src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst") else 0
+        return In(first, found.values.get(own, EMPTY))
+    taken = [_element(found, element, fields) for element in found.elements if not element.excluded]
+    refused = [_element(found, element, fields) for element in found.elements if element.excluded]
     inside: Condition = AnyOf(tuple(taken))
     if refused:
         inside = All((inside, Not(AnyOf(tuple(refused)))))
-    if "sport" in fields or "dport" in fields:
-        inside = All((inside, In("proto", IntervalSet.of(*PORT_PROTOCOLS, 1, 58))))
     return inside
 
 
-def _element(element: Element, fields: tuple[Field, ...]) -> Condition:
+def _element(found: NamedSet, element: Element, fields: tuple[Field | None, ...]) -> Condition:
     parts: list[Condition] = []
+    before: IntervalSet | str = ""
     for value, name in zip(element.values, fields, strict=False):
-        if isinstance(value, str):
+        if name is None:
+            parts.append(Unknown(f"set {found.key[-1]}", "it holds hardware addresses"))
+        elif isinstance(value, str):
             parts.append(Named(name, value.rstrip("*"), value.endswith("*")))
+        elif name in ("sport", "dport") and isinstance(before, IntervalSet) and before <= _ICMP:
+            parts.append(_icmp_message(value))
         elif value != ALL:
             parts.append(In(name, value))
+        before = value
     return All(tuple(parts))
+
+
+def _icmp_message(values: IntervalSet) -> Condition:
+    """Type and code of ICMP, which stand in a port's place as type × 256 + code."""
+    return AnyOf(tuple(All((In("icmp_type", IntervalSet.of(value >> 8)), In("icmp_code", IntervalSet.of(value & 255))))
+                       for low, high in values.ranges(0xFFFF) for value in range(low, high + 1)))
 
 
 def simplify(condition: Condition) -> Condition:

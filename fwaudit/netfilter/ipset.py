@@ -4,7 +4,8 @@ A set of plain addresses becomes ``values`` alone. One with several fields becom
 first address only joined into one. Its ``kinds`` have a ``proto`` in front of every ``port``, and that takes no flag of
 the ``set`` match of its own (ipset(8): ``hash:ip,port`` is matched with two flags). ``nomatch`` elements are worked
 in: of the networks that hold an address the longest prefix decides (ip_set_hash_gen.h mtype_test_cidrs), so no element
-of the result is ``excluded``.
+of the result is ``excluded``. An ICMP message has its type and code in the port's place, type × 256 + code
+(ip_set_getport.c get_port); of a hardware address nothing is kept, since a snapshot tells none of a packet.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from fwaudit.model.ruleset import Element, NamedSet
 from fwaudit.netfilter.ipset_regions import Region, Unread, Value, joined, nested, without
 from fwaudit.netfilter.matches._option import number, port_range
 from fwaudit.netfilter.matches.basic import protocol_number
+from fwaudit.netfilter.matches.icmp import TYPES4, TYPES6, type_and_code
 from fwaudit.packet.address import masked, parse_address
-from fwaudit.packet.fields import ICMP, ICMPV6, PORT_PROTOCOLS, TCP, UDP
+from fwaudit.packet.fields import ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
 from fwaudit.packet.intervals import ALL, IntervalSet
 
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -33,6 +35,8 @@ _TYPES = frozenset({
     "hash:ip,port", "hash:net,port", "hash:ip,port,ip", "hash:ip,port,net", "hash:ip,mark", "hash:net,port,net",
     "hash:net,iface", "list:set",
 })
+_ANY_FAMILY = frozenset({"bitmap:port", "hash:mac", "list:set"})
+_WITH_PORTS = frozenset({TCP, UDP, SCTP, UDPLITE})
 _MAX_SUBTRACTIONS = 1_000_000
 
 @dataclass(slots=True)
@@ -104,16 +108,16 @@ def _options(text: str, flags: frozenset[str]) -> dict[str, str]:
 def _finish(found: _Open, source: str) -> NamedSet:
     key = ("ipset", found.name)
     dynamic = "timeout" in found.options
+    family = 0 if found.kind in _ANY_FAMILY else found.family
     try:
         if found.kind not in _TYPES:
             raise Unread(f"sets of type {found.kind} are not known here")
         if found.kind == "list:set":
             return NamedSet(key, ("set",), members=tuple(element for element, _, _ in found.added), dynamic=dynamic)
-        if "mac" in found.fields:
-            raise Unread("it holds hardware addresses")
         if found.kinds == ("addr",):
-            return NamedSet(key, ("addr",), {found.family: _addresses(found, source)}, dynamic=dynamic)
-        return NamedSet(key, found.kinds, elements=_elements(found, source), dynamic=dynamic)
+            return NamedSet(key, ("addr",), {found.family: _addresses(found, source)}, dynamic=dynamic,
+                            family=family)
+        return NamedSet(key, found.kinds, elements=_elements(found, source), dynamic=dynamic, family=family)
     except Unread as why:
         return NamedSet(key, found.kinds, dynamic=dynamic, unread=str(why))
     except ValueError as error:
@@ -235,6 +239,8 @@ def _elements(found: _Open, source: str) -> tuple[Element, ...]:
 def _region(found: _Open, text: str, wildcard: bool) -> Region:
     """What an element says. Raises ValueError where it does not read, Unread where the model has no word for it."""
     parts = text.split(",")
+    if found.kind == "bitmap:ip,mac" and len(parts) == 1:
+        parts.append("")  # the first packet of that address gives it its hardware address
     if len(parts) != len(found.fields):
         raise ValueError(f"not {len(found.fields)} fields")
     values: list[Value] = []
@@ -246,6 +252,8 @@ def _region(found: _Open, text: str, wildcard: bool) -> Region:
             values.append(_interface(part, wildcard))
         elif name == "mark":
             values.append(_mark(part, found.options.get("markmask", "0xffffffff")))
+        elif name == "mac":
+            values.append(ALL)
         else:
             low, high, length = _span(part, found.family, found.netmask)
             values.append(IntervalSet((low, high + 1)))
@@ -265,8 +273,9 @@ def _ports(text: str, is_bitmap: bool) -> tuple[IntervalSet, IntervalSet]:
     if proto is None:
         raise Unread(f"protocol {name} is not known here")
     if proto in (ICMP, ICMPV6):
-        raise Unread("an element is an ICMP type")
-    if proto not in PORT_PROTOCOLS:
+        kind, code = type_and_code(span, TYPES4 if proto == ICMP else TYPES6)
+        return IntervalSet.of(proto), IntervalSet.of(kind << 8 | (code or 0))
+    if proto not in _WITH_PORTS:
         return IntervalSet.of(proto), ALL
     return IntervalSet.of(proto), IntervalSet.range(*port_range(span, "-"))
 

@@ -34,7 +34,8 @@ TYPES6: dict[str, tuple[int, int | None]] = {
 }
 
 
-def _type_and_code(text: str, names: Mapping[str, tuple[int, int | None]]) -> tuple[int, int | None]:
+def type_and_code(text: str, names: Mapping[str, tuple[int, int | None]]) -> tuple[int, int | None]:
+    """A name of ``names``, ``type`` or ``type/code``; no code: None. Raises ValueError."""
     found = names.get(text.lower())
     if found is not None:
         return found
@@ -50,12 +51,12 @@ def _condition(kind: int, code: int | None) -> Condition:
 
 
 def _icmp4(arguments: tuple[str, ...], family: int) -> Condition:
-    kind, code = _type_and_code(arguments[0], TYPES4)
+    kind, code = type_and_code(arguments[0], TYPES4)
     return TRUE if kind == 255 else _condition(kind, code)
 
 
 def _icmp6(arguments: tuple[str, ...], family: int) -> Condition:
-    return _condition(*_type_and_code(arguments[0], TYPES6))
+    return _condition(*type_and_code(arguments[0], TYPES6))
 
 
 ICMP: Match = by_option({"--icmp-type": Reader(1, _icmp4)})
