@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-from fwaudit.exposure.judge import severity, verdict_of, worst
+from fwaudit.exposure.judge import severity, verdict_of, weak_doors, worst
 from fwaudit.exposure.outside import LOOPBACK, PRIVATE, host_addresses, networks_of, outside_interfaces
 from fwaudit.exposure.services import offers
 from fwaudit.intent import ufw as intent
@@ -69,7 +69,8 @@ class _Auditor:
             return Exposure(service, family, ways, verdict, Severity.INFO, certain, policy)
         evidence = self._evidence(service, family, way, verdict)
         policy = self._policy(service, family, evidence.query, container)
-        return Exposure(service, family, ways, verdict, severity(service, family, way, verdict), certain, policy,
+        weak = bool(weak_doors(service, container))
+        return Exposure(service, family, ways, verdict, severity(service, family, way, verdict, weak), certain, policy,
                         evidence, tuple(self._notes(service, family, way, container)))
 
     def _way(self, service: Service, family: int, interface: Interface, dst: int, container: Container | None) -> Way:

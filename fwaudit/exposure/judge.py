@@ -1,11 +1,48 @@
-"""What the ways in to a service come to: one verdict, the way that shows it best, and how bad that is."""
+"""What the ways in to a service come to: one verdict, the way that shows it best, and how bad that is.
+
+Severity is what the service is × from where it is reached × how its door is locked, in the tables below. How sure it
+is stands apart.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fwaudit.exposure.outside import PRIVATE
+from fwaudit.model.host import Container, WeakCredential
 from fwaudit.model.report import Service, Severity, Verdict, Way
-from fwaudit.model.services import identify
-from fwaudit.packet.intervals import EMPTY
+from fwaudit.model.services import guarded_by, identify
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+
+Place = Literal["internet", "private", "neighbour"]
+Worth = Literal["unlocked", "data", "admin", "unknown", "public"]
+"""``unlocked``: its password is weak or missing, so that whoever reaches it is in. ``data``: gives away data or the
+host without more ado; ``admin``: an administration surface or a queue; ``public``: made to face the internet."""
+
+_INFO, _LOW, _MEDIUM, _HIGH, _CRITICAL = Severity
+_WORTHS: tuple[Worth, ...] = ("unlocked", "data", "admin", "unknown", "public")
+_LEVELS: dict[int, Worth] = {3: "data", 2: "admin", 1: "public", 0: "unknown"}
+
+Table = dict[Place, tuple[Severity, ...]]
+_AGAINST_POLICY: Table = {
+    #            unlocked   data       admin    unknown  public
+    "internet":  (_CRITICAL, _CRITICAL, _HIGH,   _HIGH,   _HIGH),
+    "private":   (_CRITICAL, _HIGH,     _MEDIUM, _MEDIUM, _MEDIUM),
+    "neighbour": (_HIGH,     _MEDIUM,   _LOW,    _LOW,    _LOW),
+}
+_UNDECIDED: Table = {
+    "internet":  (_HIGH,     _MEDIUM,   _LOW,    _LOW,    _LOW),
+    "private":   (_HIGH,     _MEDIUM,   _LOW,    _LOW,    _LOW),
+    "neighbour": (_HIGH,     _MEDIUM,   _LOW,    _LOW,    _LOW),
+}
+_ALLOWED: Table = {
+    "internet":  (_HIGH,     _MEDIUM,   _LOW,    _INFO,   _INFO),
+    "private":   (_MEDIUM,   _INFO,     _INFO,   _INFO,   _INFO),
+    "neighbour": (_LOW,      _INFO,     _INFO,   _INFO,   _INFO),
+}
+SEVERITIES: dict[Verdict, Table] = {
+    "bypass": _AGAINST_POLICY, "neighbours": _AGAINST_POLICY, "undecided": _UNDECIDED, "as-intended": _ALLOWED,
+}
 
 
 def verdict_of(ways: tuple[Way, ...]) -> tuple[Verdict, bool]:
@@ -39,18 +76,42 @@ def worst(ways: tuple[Way, ...], verdict: Verdict) -> Way | None:
     return max(fitting, key=lambda pair: pair[1].size(1 << 128), default=(None, EMPTY))[0]
 
 
-def severity(service: Service, family: int, way: Way, verdict: Verdict) -> Severity:
-    """What the service is × from where it is reached. Sure or not is another matter."""
+def worth_of(service: Service, weak: bool = False) -> Worth:
+    """What a stranger gets who reaches it. ``weak``: its own password is weak or missing."""
+    if weak:
+        return "unlocked"
     known = identify(service.proto, (service.container_port, service.port), service.image, service.process)
-    level = known.level if known else 2
-    if verdict == "bypass":
-        if not way.bypass & ~PRIVATE[family]:
-            return Severity.HIGH if level == 3 else Severity.MEDIUM
-        return Severity.CRITICAL if level == 3 else Severity.HIGH
-    if verdict == "neighbours":
-        return Severity.MEDIUM if level == 3 else Severity.LOW
-    if verdict == "undecided":
-        return Severity.MEDIUM if level == 3 else Severity.LOW
-    if verdict == "as-intended" and level == 3 and way.certainly & ~PRIVATE[family]:
-        return Severity.LOW
-    return Severity.INFO
+    return _LEVELS[known.level] if known else "unknown"
+
+
+def weak_doors(service: Service, container: Container | None) -> tuple[WeakCredential, ...]:
+    """What the container's environment says of this very service's logins that lets everybody in.
+
+    A password of another service that the container only uses is not its own door; and a short one is no open door.
+    """
+    return tuple(each for each in (container.weak_credentials if container else ())
+                 if each.verdict != "short" and _is_door_of(each, service))
+
+
+def _is_door_of(weak: WeakCredential, service: Service) -> bool:
+    guarded = guarded_by(weak.variable)
+    if guarded is None:  # ALLOW_EMPTY_PASSWORD: whatever the image is
+        return weak.verdict == "no-authentication" and bool(service.likely)
+    return guarded.name == service.likely
+
+
+def place_of(family: int, way: Way, area: IntervalSet) -> Place:
+    """Where the farthest of the sources ``area`` are."""
+    if way.neighbours_only:
+        return "neighbour"
+    return "internet" if area & ~PRIVATE[family] else "private"
+
+
+def severity(service: Service, family: int, way: Way, verdict: Verdict, weak: bool = False) -> Severity:
+    """How bad a verdict is, shown by its worst way. Sure or not is another matter."""
+    table = SEVERITIES.get(verdict)
+    if table is None:
+        return Severity.INFO
+    area = {"bypass": way.bypass, "neighbours": way.bypass, "undecided": way.doubtful}.get(verdict, way.possibly)
+    place: Place = "neighbour" if verdict == "neighbours" else place_of(family, way, area)
+    return table[place][_WORTHS.index(worth_of(service, weak))]

@@ -150,10 +150,35 @@ class Endpoint:
     mac: str = ""
 
 
+WeakVerdict = Literal["default", "same-as-user", "empty", "no-authentication", "common", "short"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WeakCredential:
+    """What was said at the edge about one variable of a container's environment. Nothing of its value is known here.
+
+    ``verdict``: ``default`` (the image's own or its documentation's), ``same-as-user``, ``empty``,
+    ``no-authentication`` (it switches the asking off), ``common`` (a word that everybody tries) or ``short``.
+    """
+
+    variable: str
+    verdict: WeakVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class ComposePort:
+    """Where a compose file publishes a container's port: the line, counted from 1."""
+
+    proto: int
+    port: int
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A container as the engine tells. ``listeners`` None: not known what listens inside, so its ports count as
-    answering."""
+    answering. ``compose_ports``: by container port; empty where no compose file could be read."""
 
     id: str
     name: str
@@ -173,6 +198,8 @@ class Container:
     mounts: tuple[tuple[str, str], ...] = ()
     restart: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    weak_credentials: tuple[WeakCredential, ...] = ()
+    compose_ports: tuple[ComposePort, ...] = ()
 
     @property
     def shares_host_network(self) -> bool:

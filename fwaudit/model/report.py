@@ -138,8 +138,10 @@ class Finding:
     ``id`` names the kind (kebab-case, stable for ever: ``docker-bypasses-ufw``); ``subject`` what it is about, in words
     that stay the same from run to run (container name, port, family; never a rule number or a container id). ``what``:
     one sentence. ``where_from``: the sources in question, in words. ``why``: sentences of evidence. ``next``: commands
-    or edits, most useful first. ``owner``: the compose file and service that the fix belongs to. ``exposure``: the one
-    that it rests on, None where it is about the host. ``references``: CIS Docker Benchmark and ATT&CK ids.
+    or edits, most useful first. ``owner``: the compose file and service that the fix belongs to; ``file`` and ``line``
+    (from 1) are the same where a place in a file is known. ``exposure``: the one that it rests on, None where it is
+    about the host. ``explains``: it says why its exposure is as it is; of those each bad exposure has exactly one.
+    ``references``: CIS Docker Benchmark and ATT&CK ids.
     """
 
     id: str
@@ -154,6 +156,9 @@ class Finding:
     owner: str = ""
     exposure: Exposure | None = None
     references: tuple[str, ...] = ()
+    explains: bool = False
+    file: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
-from fwaudit.model.host import Container, DockerNetwork, Endpoint, Engine, Interface, PublishedPort
+from fwaudit.model.host import (
+    ComposePort,
+    Container,
+    DockerNetwork,
+    Endpoint,
+    Engine,
+    Interface,
+    PublishedPort,
+    WeakCredential,
+    WeakVerdict,
+)
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import MAX_PORT, PROTOCOLS
 from fwaudit.packet.intervals import IntervalSet
-from fwaudit.parse.sockets import parse_listeners
+from fwaudit.parse.sockets import parse_listeners, protocol
 from fwaudit.parse.values import NAME_LIMIT, TEXT_LIMIT, Record
 
 GWBRIDGE = "docker_gwbridge"
 
 _BRIDGE = "com.docker.network.bridge."
 _COMPOSE = "com.docker.compose."
+_WEAK: dict[str, WeakVerdict] = {verdict: verdict for verdict in get_args(WeakVerdict)}
 
 
 def parse_engine(version: Record, info: Record) -> Engine:
@@ -94,7 +106,21 @@ def _container(record: Record, listeners: Record) -> Container:
         mounts=tuple((mount.text("Source"), mount.text("Destination")) for mount in record.records("Mounts")),
         restart=limits.record("RestartPolicy").text("Name"),
         labels={key[:NAME_LIMIT]: labels.text(key) for key in labels.fields},
+        weak_credentials=_weak(record.records("EnvironmentVerdicts")),
     )
+
+
+def _weak(records: Iterable[Record]) -> tuple[WeakCredential, ...]:
+    """What the edge said of the environment. A verdict that a newer version has is left out."""
+    return tuple(sorted(WeakCredential(record.text("variable", NAME_LIMIT), _WEAK[word]) for record in records
+                        if (word := record.text("verdict")) in _WEAK))
+
+
+def with_compose_ports(containers: Iterable[Container], found: Record) -> tuple[Container, ...]:
+    """The containers with what ``docker/compose.json`` knows of their ports."""
+    return tuple(replace(each, compose_ports=tuple(
+        ComposePort(protocol(record, "proto"), record.number("port", top=MAX_PORT), record.text("file"),
+                    record.number("line")) for record in found.records(each.name))) for each in containers)
 
 
 def _name(record: Record) -> str:

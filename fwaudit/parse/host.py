@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from fwaudit.errors import ParseError
-from fwaudit.model.host import Engine, Host, Interface, Listener, PolicyRule, Route, Socket, UfwPolicy
+from fwaudit.model.host import Container, Engine, Host, Interface, Listener, PolicyRule, Route, Socket, UfwPolicy
 from fwaudit.model.ruleset import Ruleset
 from fwaudit.model.snapshot import Snapshot, Source
 from fwaudit.parse import docker, ip, rulesets, sockets, sysctl, ufw
@@ -124,9 +124,19 @@ def _engine(reader: _Reader, interfaces: dict[str, Interface]) -> Engine:
     engine = reader.attempt("docker/info.json", lambda: docker.parse_engine(version, info)) or Engine()
     listeners = _listeners(reader)
     containers = reader.read("docker/containers.json", lambda r: docker.parse_containers(r, listeners))
+    containers = _with_lines(reader, containers or ()) if containers else containers
     networks = reader.read("docker/networks.json", lambda r: docker.parse_networks(r, containers or (), interfaces))
     return replace(engine, containers=containers or (), networks=networks or (),
                    unread=reader.unread.get("docker/containers.json", ""))
+
+
+def _with_lines(reader: _Reader, containers: tuple[Container, ...]) -> tuple[Container, ...]:
+    """With the lines of compose files where the snapshot has them; without them nothing is missing."""
+    name = "docker/compose.json"
+    if name not in reader.snapshot:
+        return containers
+    found = reader.attempt(name, lambda: docker.with_compose_ports(containers, read_object(reader.snapshot, name)))
+    return found or containers
 
 
 def _listeners(reader: _Reader) -> Record:

@@ -11,9 +11,9 @@ import pytest
 
 from fwaudit.audit import audit
 from fwaudit.exposure import inside_of, outside_interfaces
-from fwaudit.exposure.judge import severity, verdict_of, worst
-from fwaudit.model.host import Address, Engine, Host, Interface, UfwPolicy
-from fwaudit.model.report import Exposure, Report, Service, Severity, Way
+from fwaudit.exposure.judge import SEVERITIES, severity, verdict_of, weak_doors, worst
+from fwaudit.model.host import Address, Container, Engine, Host, Interface, UfwPolicy, WeakCredential
+from fwaudit.model.report import Exposure, Report, Service, Severity, Verdict, Way
 from fwaudit.model.ruleset import Ruleset
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.packet.address import parse_address, parse_network
@@ -103,22 +103,48 @@ def test_the_way_with_the_most_sources_shows_it() -> None:
     assert worst((), "blocked") is None
 
 
-@pytest.mark.parametrize(("port", "sources", "verdict", "expected"), [
-    (5432, ALL, "bypass", Severity.CRITICAL),
-    (5432, _SOME, "bypass", Severity.HIGH),          # from private addresses only
-    (12345, ALL, "bypass", Severity.HIGH),
-    (12345, _SOME, "bypass", Severity.MEDIUM),
-    (5432, ALL, "neighbours", Severity.MEDIUM),
-    (12345, ALL, "neighbours", Severity.LOW),
-    (5432, ALL, "undecided", Severity.MEDIUM),
-    (12345, ALL, "undecided", Severity.LOW),
-    (5432, ALL, "as-intended", Severity.LOW),        # a database that policy opens to all the world
-    (5432, _SOME, "as-intended", Severity.INFO),
-    (80, ALL, "as-intended", Severity.INFO),
-    (5432, EMPTY, "blocked", Severity.INFO),
+_C, _H, _M, _L, _I = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO)
+
+
+@pytest.mark.parametrize(("sources", "verdict", "weak", "database", "queue", "unknown", "web"), [
+    (ALL, "bypass", _C, _C, _H, _H, _H),
+    (_SOME, "bypass", _C, _H, _M, _M, _M),            # from private addresses only
+    (ALL, "neighbours", _H, _M, _L, _L, _L),
+    (ALL, "undecided", _H, _M, _L, _L, _L),
+    (ALL, "as-intended", _H, _M, _L, _I, _I),         # policy opens it to all the world
+    (_SOME, "as-intended", _M, _I, _I, _I, _I),
+    (EMPTY, "blocked", _I, _I, _I, _I, _I),
 ])
-def test_severity(port: int, sources: IntervalSet, verdict: str, expected: Severity) -> None:
-    assert severity(Service("published", 6, port), 4, way(sources), verdict) == expected  # type: ignore[arg-type]
+def test_severity(sources: IntervalSet, verdict: Verdict, weak: Severity, database: Severity, queue: Severity,
+                  unknown: Severity, web: Severity) -> None:
+    def of(port: int, weak: bool = False) -> Severity:
+        some = way(EMPTY, sources) if verdict == "undecided" else way(sources)
+        return severity(Service("published", 6, port), 4, some, verdict, weak)
+
+    assert (of(5432, True), of(5432), of(9092), of(12345), of(80)) == (weak, database, queue, unknown, web)
+
+
+def test_severity_only_grows_with_what_is_at_stake() -> None:
+    for table in SEVERITIES.values():
+        for row in table.values():
+            assert list(row[:3]) == sorted(row[:3], reverse=True)
+        for near, far in (("neighbour", "private"), ("private", "internet")):
+            assert all(a <= b for a, b in zip(table[near], table[far], strict=True))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("likely", "weak", "open_to_all"), [
+    ("PostgreSQL", WeakCredential("POSTGRES_PASSWORD", "default"), True),
+    ("PostgreSQL", WeakCredential("POSTGRES_PASSWORD", "short"), False),       # short is no open door
+    ("web server", WeakCredential("POSTGRES_PASSWORD", "default"), False),     # another service's, that it uses
+    ("PostgreSQL", WeakCredential("APP_PASSWORD", "common"), False),
+    ("Redis", WeakCredential("ALLOW_EMPTY_PASSWORD", "no-authentication"), True),
+    ("", WeakCredential("ALLOW_EMPTY_PASSWORD", "no-authentication"), False),
+])
+def test_weak_credentials_open_the_service_that_they_guard(likely: str, weak: WeakCredential,
+                                                           open_to_all: bool) -> None:
+    container = Container("1", "c", "i", True, weak_credentials=(weak,))
+    assert bool(weak_doors(Service("published", 6, 1, likely=likely), container)) is open_to_all
+    assert not weak_doors(Service("published", 6, 1, likely=likely), None)
 
 
 # ---- whole hosts -----------------------------------------------------------------------------------------------------

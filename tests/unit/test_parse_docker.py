@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 
 from fwaudit.errors import ParseError
-from fwaudit.model.host import Address, Container, DockerNetwork, Endpoint, Engine, Interface, PublishedPort
+from fwaudit.model.host import (
+    Address,
+    ComposePort,
+    Container,
+    DockerNetwork,
+    Endpoint,
+    Engine,
+    Interface,
+    PublishedPort,
+    WeakCredential,
+)
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import TCP, UDP
 from fwaudit.parse import docker
@@ -201,3 +211,26 @@ def test_engines() -> None:
     ("20.10.24+dfsg1", True), ("20.10.1", False), ("19.03.15", False), ("28.5.2", True), ("dev", False), ("", False)])
 def test_since_when_the_proxy_keeps_the_families_apart(version: str, v6only: bool) -> None:
     assert docker.proxy_is_v6only(Engine(version=version)) is v6only
+
+
+# ---- what the edge adds ----------------------------------------------------------------------------------------------
+
+
+def test_weak_credentials_are_a_variable_and_a_known_word() -> None:
+    said = [{"variable": "POSTGRES_PASSWORD", "verdict": "default"}, {"variable": "X", "verdict": "from the future"},
+            {"variable": "MYSQL_PASSWORD", "verdict": "short", "value": "leaked by somebody else's tool"}]
+    (found,) = docker.parse_containers([Record("c", {"Name": "/pg", "EnvironmentVerdicts": said})], Record("l", {}))
+    assert found.weak_credentials == (WeakCredential("MYSQL_PASSWORD", "short"),
+                                      WeakCredential("POSTGRES_PASSWORD", "default"))
+    (older,) = docker.parse_containers([Record("c", {"Name": "/pg"})], Record("l", {}))
+    assert older.weak_credentials == ()
+
+
+def test_lines_of_compose_files() -> None:
+    containers = docker.parse_containers([Record("c", {"Name": "/pg"}), Record("c", {"Name": "/web"})], Record("l", {}))
+    line = {"proto": "tcp", "port": 5432, "file": "/srv/shop/compose.yaml", "line": 12}
+    pg, web = docker.with_compose_ports(containers, Record("docker/compose.json", {"pg": [line], "gone": [line]}))
+    assert pg.compose_ports == (ComposePort(6, 5432, "/srv/shop/compose.yaml", 12),)
+    assert web.compose_ports == ()
+    with pytest.raises(ParseError):
+        docker.with_compose_ports(containers, Record("docker/compose.json", {"pg": [{**line, "port": "x"}]}))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fwaudit.host import engine, redact
+from fwaudit.host.collectors.compose import ports_in_compose
 from fwaudit.host.collectors.listeners import inside
+from fwaudit.host.credentials import judge
 from fwaudit.host.engine import Endpoint
 from fwaudit.host.parallel import side_by_side, spread
 from fwaudit.host.run import Collected, Machine, missing
@@ -105,8 +107,10 @@ def _containers(machine: Machine, endpoint: Endpoint, client: APIClient, version
         yield missing(_reason(error, endpoint)).named(CONTAINERS)
         return
     found, doubt = _each(machine, endpoint, client, ids, lambda asker, key: asker.inspect_container(key))
-    yield _file(CONTAINERS, [redact.redact_container(each) for each in found], version, doubt)
-    if endpoint.socket_path:  # over a network address, a process number may be anybody's
+    yield _file(CONTAINERS, [redact.redact_container(each, judge) for each in found], version, doubt)
+    if endpoint.socket_path:  # over a network address, a process number or a path may be anybody's
+        if lines := ports_in_compose(machine, found):
+            yield _file("docker/compose.json", lines)
         listeners, hidden = inside(machine, found)
         yield _file("docker/listeners.json", listeners, doubt=hidden)
 
