@@ -15,7 +15,7 @@ import re
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from fwaudit.model.condition import TRUE, Condition, Unknown
+from fwaudit.model.condition import TRUE, Condition, In, Unknown
 from fwaudit.model.ruleset import (
     Accept,
     Continue,
@@ -47,12 +47,16 @@ from fwaudit.netfilter.nft_nat import (
 )
 from fwaudit.netfilter.nft_operand import entailed
 from fwaudit.netfilter.nft_text import expression_text, rule_text, statement_text
+from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_RELATED
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.packet.fields import TCP
+from fwaudit.packet.intervals import IntervalSet
 
 MOST_STATEMENTS: Final = 256
 """The kernel takes 128 expressions in a rule (nf_tables.h NFT_RULE_MAXEXPRS)."""
 
 _LEAVES: Final = (Return, Goto)
-_QUIET: Final = {"counter": "counter", "log": "log", "last": "last", "flow": "flow add", "dup": "dup",
+_QUIET: Final = {"counter": "counter", "log": "log", "last": "last", "dup": "dup",
                  "ct helper": "ct helper set", "ct timeout": "ct timeout set", "ct expectation": "ct expectation set",
                  "secmark": "secmark set"}
 _RATES: Final = {"limit": "rate limit", "quota": "quota", "ct count": "number of connections", "meter": "rate limit"}
@@ -60,6 +64,9 @@ _PLAIN_VERDICTS: Final[dict[str, Target]] = {
     "accept": Accept(), "drop": Drop(), "return": Return(), "continue": Continue("continue")}
 _WHY: Final = {"queue": "a program decides", "tproxy": "it depends on the sockets of the moment",
                "synproxy": "the handshake decides", "fwd": "the packet is sent out elsewhere"}
+# Behind "flow add" a rule goes on for a connection that it puts into the flowtable; a new one, which is not confirmed
+# yet, is never put there and ends the rule (nft_flow_offload.c nft_flow_offload_eval).
+_NOT_NEW: Final = In("ct_state", IntervalSet.of(STATE_ESTABLISHED, STATE_RELATED))
 _UPDATE_TEXT: Final = re.compile(r"(add|update|delete) @\S+ \{[^{}]*\}\Z")
 _SET_EXTRAS: Final = frozenset({"val", "timeout", "expires", "comment", "counter", "last"})
 
@@ -210,6 +217,10 @@ def _asked(kind: str, body: Any, statement: Any, scope: Scope,
         return (*found.implied, found.condition)
     if kind in _RATES:
         return (Unknown(statement_text(statement), _RATES[kind]),)
+    if kind == "flow":
+        return _NOT_NEW, Unknown(statement_text(statement), "whether the connection is in the flowtable already")
+    if kind == "reset" and isinstance(body, dict):
+        return read_key(body, scope).implied
     if kind in _QUIET:
         if isinstance(body, dict) and "map" in body:
             return (Unknown(statement_text(statement), "whether the map has an element for the packet"),)
@@ -277,7 +288,7 @@ def _verdict(kind: str, body: Any) -> Target | None:
 
 
 def _reject(body: Any, statement: Any, scope: Scope) -> Effect:
-    """``reject with icmp`` applies to IPv4 only and ``icmpv6`` to IPv6; nft hides that match."""
+    """``reject with icmp`` applies to IPv4 only, ``icmpv6`` to IPv6, ``tcp reset`` to TCP; nft hides these matches."""
     body = {} if body is None else body
     if not isinstance(body, dict) or not body.keys() <= {"type", "expr"}:
         return undecidable(statement, "a reject that is not understood")
@@ -286,6 +297,8 @@ def _reject(body: Any, statement: Any, scope: Scope) -> Effect:
     implied: tuple[Condition, ...] = ()
     if kind in ("icmp", "icmpv6") and scope.family not in ("ip", "ip6"):
         implied = (family_is(4 if kind == "icmp" else 6),)
+    elif kind == "tcp reset":
+        implied = (In("proto", IntervalSet.of(TCP)),)
     return Effect(implied, (Branch((), Reject(how), statement_text(statement)),))
 
 

@@ -22,7 +22,7 @@ class NatUnknown(Exception):
 def translate(state: PacketState, target: Dnat | Redirect | NetmapDnat | Snat, host: Host) -> list[PacketState]:
     """Every state that the packet may be in behind ``target``. Raises NatUnknown."""
     if isinstance(target, Snat):
-        return [_translate_source(state, target, host)]
+        return _translate_source(state, target, host)
     if isinstance(target, Redirect):
         address = _redirect_address(state, host)
         ports = _ports(target.ports, state.dport, None)
@@ -84,14 +84,17 @@ def _scope(address: int | None) -> int:
     return {0xFE80 >> 6: 2, 0xFEC0 >> 6: 5}.get(address >> 118, 14)
 
 
-def _translate_source(state: PacketState, target: Snat, host: Host) -> PacketState:
+def _translate_source(state: PacketState, target: Snat, host: Host) -> list[PacketState]:
     """SNAT comes last on a packet's way, so its only effect here is on the answer."""
     if target.addresses is not None:
-        return state._replace(ct_snat=1, reply_dst=target.addresses[0])
+        low, high = target.addresses
+        if high - low >= _MAX_CHOICES:
+            raise NatUnknown(f"SNAT to one of {high - low + 1} addresses")
+        return [state._replace(ct_snat=1, reply_dst=address) for address in range(low, high + 1)]
     interface = host.interfaces.get(state.oif)
     own = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
     own.sort(key=lambda a: a.scope in _LINK_SCOPES)
-    return state._replace(ct_snat=1, reply_dst=own[0].value if own else None)
+    return [state._replace(ct_snat=1, reply_dst=own[0].value if own else None)]
 
 
 def describe(target: Dnat | Redirect | NetmapDnat | Snat, before: PacketState, after: PacketState) -> str:

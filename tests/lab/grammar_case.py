@@ -8,42 +8,58 @@ from collections.abc import Sequence
 
 from grammar_ipset import random_sets
 from grammar_iptables import IptablesGrammar
+from grammar_nft import NftGrammar
 from grammar_pool import CONTAINERS, HOSTS, INTERFACES, ODD, PEERS, Pool
 from oracle_frames import ICMP, ICMPV6, TCP, UDP, Packet
 from oracle_world import LINKS, Case
 
-PROFILES: tuple[str, ...] = ("iptables", "legacy", "mixed", "filter")
+PROFILES: tuple[str, ...] = ("iptables", "legacy", "filter", "native", "mixed")
+"""``iptables`` and ``legacy``: one backend; ``filter``: table filter alone; ``native``: nft's own tables; ``mixed``: two
+of the three side by side, or all."""
 _NETWORKS = {
     link.name: [ipaddress.ip_interface(address).network for address in link.addresses]
     for link in LINKS if link.kind == "bridge"
 }
+
+_BUILTIN_PLACES = frozenset(
+    (hook, priority) for hook in ("prerouting", "input", "forward", "postrouting")
+    for priority in (-300, -150, -100, 0, 50, 100))
+"""Where iptables' chains stand; native ones of the same place would run in an order that no dump tells."""
 
 
 def make_case(seed: int | str, profile: str | None = None) -> tuple[Case, Pool]:
     """The case of a seed. ``profile``: one of PROFILES; None: one that the seed draws."""
     rng = random.Random(f"case {seed}")
     pool = Pool(rng)
-    profile = profile or rng.choices(PROFILES, (4, 3, 4, 1))[0]
+    profile = profile or rng.choices(PROFILES, (3, 2, 1, 5, 4))[0]
     case = Case()
     families = rng.choice(((4,), (4,), (6,), (4, 6), (4, 6)))
     sets = []
-    if profile != "filter" and rng.random() < 0.4:
+    if profile not in ("filter", "native") and rng.random() < 0.4:
         sets, case.rules["ipset"] = random_sets(pool, families)
     size = rng.choice((4, 10, 25, 60))
+    parts = {"mixed": rng.choice((("nft", "legacy"), ("nft", "native"), ("legacy", "native"),
+                                  ("nft", "legacy", "native"))),
+             "native": ("native",), "legacy": ("legacy",)}.get(profile, ("nft",))
     for family in families:
         text = IptablesGrammar(pool, family, sets)
         if profile == "filter":
             case.rules[f"{rng.choice(('nft', 'legacy'))}.v{family}"] = text.ruleset(("filter",), size)
-        elif profile in ("iptables", "legacy"):
-            backend = "nft" if profile == "iptables" else "legacy"
-            case.rules[f"{backend}.v{family}"] = text.ruleset(_tables(rng), size)
-        elif profile == "mixed":
+            continue
+        if "nft" in parts and "legacy" in parts:
             tables = list(_tables(rng, 5))
             rng.shuffle(tables)
             cut = rng.randint(0, len(tables))
-            for backend, some in (("nft", tables[:cut]), ("legacy", tables[cut:])):
-                if some:  # the same hook and priority in both would run in an order that no dump tells
-                    case.rules[f"{backend}.v{family}"] = text.ruleset(some, max(2, size // 2))
+            shares = (("nft", tables[:cut]), ("legacy", tables[cut:]))
+        else:
+            shares = tuple((part, list(_tables(rng))) for part in parts if part != "native")
+        for backend, some in shares:
+            if some:  # the same hook and priority in both would run in an order that no dump tells
+                case.rules[f"{backend}.v{family}"] = text.ruleset(some, max(2, size // len(parts)))
+    if "native" in parts:
+        taken = set(_BUILTIN_PLACES) if len(parts) > 1 else set()
+        case.rules["native"] = NftGrammar(pool, taken).ruleset(families, max(2, size // len(parts)))
+        case.families = families
     names = [name for name in case.rules if name != "ipset"]
     rng.shuffle(names)
     case.order = names
@@ -76,7 +92,7 @@ def make_packets(seed: int | str, pool: Pool, case: Case, count: int) -> list[Pa
     """Packets for a case, in bunches that differ in their source only."""
     rng = random.Random(f"packets {seed}")
     pool.rng = rng
-    families = sorted({int(name[-1]) for name in case.rules if name[-2:] in ("v4", "v6")}) or [4, 6]
+    families = list(case.families) or sorted({int(name[-1]) for name in case.rules if name[-2:] in ("v4", "v6")})
     out: list[Packet] = []
     while len(out) < count:
         first = _packet(pool, rng.choice(families))

@@ -53,7 +53,9 @@ class _UntilTheEnd(Journey):
 def _place(name: str, world: World) -> Answerer:
     state = world.state
     src = state.reply_dst if state.ct_snat else state.src
-    return Answerer("elsewhere", name, state.family, state.dst or 0, state.dport or 0, "" if src is None else str(src))
+    unknown = "-1" if state.ct_snat else ""  # empty: as it was sent
+    return Answerer("elsewhere", name, state.family, state.dst or 0, state.dport or 0,
+                    unknown if src is None else str(src))
 
 
 class Predictor:
@@ -93,18 +95,19 @@ class Predictor:
 
 
     def answerable(self, packet: Packet) -> bool:
-        """Whether the kernel can tell the sender of a refusal: never for groups, nor without a way back (icmp_send,
-        icmp6_send, nf_reject)."""
-        if packet.family == 4 and (packet.src >> 24 in (0, 127) or packet.src >> 28 == 15):
-            return False
-        if packet.family == 6 and (packet.dst == 0 or 0xFFFF in (packet.dst >> 32, packet.src >> 32)):
+        """Whether the kernel can tell the sender of a refusal, wherever it comes about: never for groups, nor without
+        a way back, nor a sender that claims an address of the host (icmp_send, icmp6_send, nf_reject)."""
+        if packet.family == 4:
+            if packet.src >> 24 in (0, 127) or packet.src >> 28 >= 14 or packet.dst >> 24 == 127:
+                return False
+        elif packet.dst in (0, 1) or 0xFFFF in (packet.dst >> 32, packet.src >> 32):
             return False  # nobody, or an IPv4 address
-        if packet.family == 6 and (packet.src & (1 << 64) - 1 == 0 or packet.src >> 118 == 0xFE80 >> 6):
+        elif packet.src & (1 << 64) - 1 == 0 or packet.src >> 118 == 0xFE80 >> 6:
             return False  # a subnet's routers, or somebody on one of many links
         fib = self.engine.fibs[packet.family]
         back, there = fib.lookup(packet.src)[0][1].kind, fib.lookup(packet.dst)[0][1].kind
         group = packet.dst >> 28 >= 14 if packet.family == 4 else packet.dst >> 120 == 0xFF
-        return back in ("unicast", "local") and there != "broadcast" and not group
+        return back == "unicast" and there != "broadcast" and not group
 
 
 def _query(packet: Packet, sources: IntervalSet) -> Query:

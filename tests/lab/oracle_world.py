@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import oracle_frames as frames
 from oracle_frames import Packet
+from oracle_listing import complete
 from oracle_namespace import LoadError, Namespace, one_cpu
 from oracle_nflog import QUEUE, Logged, NfLog, flush_conntrack
 
@@ -117,6 +118,8 @@ class Case:
     sysctl: dict[str, str] = field(default_factory=dict)
     ip: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    families: tuple[int, ...] = ()
+    """Of the packets to ask about; empty: those that ``rules`` name."""
 
     def loading(self) -> list[str]:
         """The names of ``rules`` in the order of loading; sets come first."""
@@ -278,6 +281,8 @@ class World:
                 continue
             files[name] = self.machine.run(argv)
         document = json.loads(self.machine.run(["nft", "-j", "list", "ruleset"]))
+        if any("native" in name for name in case.rules):
+            complete(document, self.machine.run(["nft", "list", "ruleset"]).decode())
         document["nftables"] = [entry for entry in document["nftables"] if not _is_ours(entry)]
         files["nft/ruleset.json"] = json.dumps(document).encode()
         if self._net is None:

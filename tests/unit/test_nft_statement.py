@@ -65,7 +65,7 @@ COUNTER = {"counter": {"packets": 3, "bytes": 180}}
     ([{"reject": None}], "ip", "-> reject(icmp port-unreachable)"),
     ([{"reject": None}], "ip6", "-> reject(icmpv6 port-unreachable)"),
     ([{"reject": None}], "inet", "-> reject(icmpx port-unreachable)"),
-    ([{"reject": {"type": "tcp reset"}}], "inet", "-> reject(tcp reset)"),
+    ([{"reject": {"type": "tcp reset"}}], "inet", "proto=6 -> reject(tcp reset)"),
     ([{"reject": {"type": "icmp", "expr": "host-prohibited"}}], "inet", "family=4 -> reject(icmp host-prohibited)"),
     ([{"reject": {"type": "icmpv6", "expr": "no-route"}}], "inet", "family=6 -> reject(icmpv6 no-route)"),
     ([{"reject": {"type": "icmp", "expr": "host-prohibited"}}], "ip", "-> reject(icmp host-prohibited)"),
