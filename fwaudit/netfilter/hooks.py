@@ -70,10 +70,16 @@ def base_chains(ruleset: Ruleset, family: int, hook: Hook, device: str = "") -> 
         elif table.family not in IP_FAMILIES[family]:
             continue
         for chain in table.chains.values():
-            if chain.hook != hook or (chain.devices and device not in chain.devices):
+            if chain.hook != hook or not _is_on(chain, device):
                 continue
             found.append(BaseChain(_place(chain), table, chain))
     return tuple(sorted(found, key=lambda base: (base.place, base.table.backend != "legacy")))
+
+
+def _is_on(chain: Chain, device: str) -> bool:
+    """Whether a chain looks at packets of ``device``. A name may end in ``*`` (Linux 6.16, nft 1.1.4)."""
+    return not chain.devices or any(
+        device == name or (name.endswith("*") and device.startswith(name[:-1])) for name in chain.devices)
 
 
 def _place(chain: Chain) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from fwaudit.netfilter.nft_operand import (
     Domain,
     FibRoute,
     FibType,
+    KnownBits,
     Name,
     Number,
     Operand,
@@ -159,6 +160,10 @@ def _payload(body: Mapping[str, Any], text: str, family: str) -> Operand:
     return Operand(text, implied=implied)
 
 
+_FRAGMENT: Final = 0xBFFF
+"""Of frag-off, all but *don't fragment*: a plain packet is no fragment, or conntrack has put it together."""
+
+
 def _network(version: int, field: str, text: str, family: str) -> Operand:
     implied = _only(version, family)
     if field in ("saddr", "daddr"):
@@ -167,6 +172,10 @@ def _network(version: int, field: str, text: str, family: str) -> Operand:
         return Number(text, implied=implied, field="proto", width=8, symbol=_PROTOCOL)
     if field == "version":
         return Constant(text, implied=implied, value=version)
+    if version == 4 and field == "hdrlength":
+        return Constant(text, implied=implied, value=5)  # in words of four bytes: a plain packet has no options
+    if version == 4 and field == "frag-off":
+        return KnownBits(text, "whether the packet may be fragmented", implied, bits=_FRAGMENT)
     return Operand(text, implied=implied)
 
 

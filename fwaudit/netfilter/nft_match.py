@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from fwaudit.model.condition import Condition, InSet, Unknown
 from fwaudit.netfilter.nft_expression import operand
-from fwaudit.netfilter.nft_operand import Concat, Domain, Number, Operand, Status, entailed, guarded, negated
-from fwaudit.netfilter.nft_sets import RawSet
+from fwaudit.netfilter.nft_operand import Concat, Domain, KnownBits, Number, Operand, Status, entailed, guarded, negated
+from fwaudit.netfilter.nft_sets import RATED, RawSet
 from fwaudit.netfilter.nft_text import statement_text
 from fwaudit.netfilter.nft_values import (
     CT_STATUS,
@@ -17,6 +17,7 @@ from fwaudit.netfilter.nft_values import (
     Unreadable,
     json_text,
     named,
+    number,
     read_number,
     read_values,
     unwrap,
@@ -99,6 +100,8 @@ def _lookup(base: Operand, name: str, scope: Scope, text: str) -> Condition:
         return found
     if any(type(part) is Operand for part in parts):
         return Unknown(text, next(part.why for part in parts if type(part) is Operand))
+    if raw.rated:
+        return Unknown(text, RATED)
     if raw.dynamic or len(raw.elements) > MOST_INLINE:
         return Unknown(text, "a set of things that are not packet fields")
     keys = [element[0] if raw.is_map and isinstance(element, list) and element else element
@@ -173,6 +176,8 @@ def _readable(base: Operand) -> tuple[int, Symbol]:
         return base.width, base.symbol
     if isinstance(base, Status):
         return 32, named(CT_STATUS)
+    if isinstance(base, KnownBits):
+        return base.width, number
     raise Unreadable(base.text)
 
 

@@ -26,6 +26,7 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.nft_expression import family_is
 from fwaudit.netfilter.nft_match import Scope, key_is, read_bits, read_key
 from fwaudit.netfilter.nft_operand import Number, Operand, either, negated
+from fwaudit.netfilter.nft_sets import RATED
 from fwaudit.netfilter.nft_text import expression_text, statement_text
 from fwaudit.netfilter.nft_values import Unreadable, address, number, read_number, read_range, unwrap
 
@@ -80,6 +81,8 @@ def map_entries(body: Any, scope: Scope, known: tuple[Condition, ...]) -> tuple[
             return "the map is not in the snapshot"
         if raw.dynamic:
             return "packets add to the map"
+        if raw.rated:
+            return RATED
         elements = list(raw.elements)
     elif isinstance(data, dict) and isinstance(data.get("set"), list):
         elements = data["set"]
@@ -176,14 +179,18 @@ def _nat_branches(kind: str, body: dict[str, Any], family: int, scope: Scope,
     yield Branch((), _nat_target(kind, body, family), statement_text({kind: body}))
 
 
+def _words(value: Any) -> list[Any]:
+    """Flags, which nft 1.0 prints as one word where there is one and newer versions always as a list."""
+    return value if isinstance(value, list) else [value]
+
+
 def _nat_target(kind: str, body: dict[str, Any], family: int) -> Target:
     address_value, port_value = unwrap(body.get("addr")), unwrap(body.get("port"))
     if isinstance(address_value, dict) and isinstance(address_value.get("concat"), list):
         if len(address_value["concat"]) != 2 or port_value is not None:
             raise Unreadable("address . port expected")
         address_value, port_value = address_value["concat"]
-    flags = body.get("flags", [])
-    random = any(flag in ("random", "fully-random") for flag in (flags if isinstance(flags, list) else [flags]))
+    random = any(flag in ("random", "fully-random") for flag in _words(body.get("flags")))
     ports = None if port_value is None else read_range(port_value, 16, number)
     width = 32 if family == 4 else 128
     addresses = None if address_value is None else read_range(address_value, width, address(family))
@@ -195,7 +202,8 @@ def _nat_target(kind: str, body: dict[str, Any], family: int) -> Target:
         if addresses is None:
             raise Unreadable("no address")
         return Snat(addresses, ports, family)
-    if body.get("type_flags") == "prefix" and addresses is not None:
+    is_prefix = "prefix" in _words(body.get("type_flags")) or "netmap" in _words(body.get("flags"))
+    if is_prefix and addresses is not None:
         size = addresses[1] - addresses[0] + 1
         if size & (size - 1) == 0 and addresses[0] & (size - 1) == 0 and ports is None:
             return NetmapDnat(family, addresses[0], width - (size.bit_length() - 1))

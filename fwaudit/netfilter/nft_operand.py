@@ -170,6 +170,23 @@ class Constant(Operand):
 
 
 @dataclass(frozen=True, slots=True)
+class KnownBits(Operand):
+    """A header field of which some bits are the same in every packet: ``bits`` of them, with the value ``value``."""
+
+    bits: int = 0
+    value: int = 0
+    width: int = 16
+
+    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
+        asked = (1 << self.width) - 1 if mask is None else mask
+        if op in ("in", "!") and members(right) is None:
+            asked &= read_number(right, self.width, number)
+        if asked & ~self.bits:
+            return Unknown(self.text, self.why)
+        return TRUE if holds(op, self.value & asked, union(right, self.width, number)) else FALSE
+
+
+@dataclass(frozen=True, slots=True)
 class Number(Operand):
     """A field of the packet that is a number of ``width`` bits."""
 

@@ -35,28 +35,49 @@ _TYPES: Final[dict[str, SetType]] = {
     "ether_addr": SetType("mac"),
 }
 _OTHER: Final = SetType("other")
+_RATES: Final = ("limit", "quota", "ct count")
+RATED: Final = "each element has a rate limit of its own"
 
 
 @dataclass(frozen=True, slots=True)
 class RawSet:
-    """A set or map as the dump has it. ``elements`` are JSON constants, or [key, value] pairs of a map."""
+    """A set or map as the dump has it. ``elements`` are JSON constants, or [key, value] pairs of a map.
+
+    ``rated``: an element may have a limit or a quota, without which a lookup fails (nft_lookup.c, nft_set_elem_expr).
+    """
 
     key: tuple[str, str, str]
     types: tuple[SetType, ...]
     elements: tuple[Any, ...]
     is_map: bool
     dynamic: bool
+    rated: bool = False
 
 
 def read_raw_set(key: tuple[str, str, str], body: Mapping[str, Any], more: list[Any], added_to: bool) -> RawSet:
     """A ``set`` or ``map`` object. ``more``: elements listed elsewhere; ``added_to``: a rule adds elements to it."""
-    elements = body.get("elem", [])
-    listed = elements if isinstance(elements, list) else [elements]
+    given = body.get("elem", [])
+    listed = given if isinstance(given, list) else [given]
     flags = body.get("flags", [])
     names = {flags} if isinstance(flags, str) else {flag for flag in flags if isinstance(flag, str)} if isinstance(
         flags, list) else set()
     dynamic = added_to or bool(names & {"dynamic", "timeout"}) or "timeout" in body
-    return RawSet(key, _types(body.get("type")), (*listed, *more), "map" in body, dynamic)
+    elements = (*listed, *more)
+    return RawSet(key, _types(body.get("type")), elements, "map" in body, dynamic, _is_rated(body, elements))
+
+
+def _is_rated(body: Mapping[str, Any], elements: tuple[Any, ...]) -> bool:
+    """Whether the set declares a limit for its elements, or one of these shows one."""
+    statements = body.get("stmt", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if isinstance(statement, dict) and not statement.keys().isdisjoint(_RATES):
+            return True
+    for element in elements:
+        key = element[0] if isinstance(element, list) and element else element
+        inner = key.get("elem") if isinstance(key, dict) else None
+        if isinstance(inner, dict) and not inner.keys().isdisjoint(_RATES):
+            return True
+    return False
 
 
 def _types(declared: Any) -> tuple[SetType, ...]:
@@ -99,6 +120,8 @@ def _typeof(expression: Any) -> SetType:
 def named_set(raw: RawSet) -> NamedSet:
     """The set as the engine takes it: plain addresses and numbers as ``values``, all else as ``elements``."""
     kinds = tuple(part.kind for part in raw.types)
+    if raw.rated:
+        return NamedSet(raw.key, kinds, dynamic=raw.dynamic, unread=RATED)
     try:
         if len(raw.types) == 1 and raw.types[0].kind in ("addr", "port", "proto", "mark"):
             part = raw.types[0]

@@ -47,16 +47,14 @@ from fwaudit.netfilter.nft_nat import (
 )
 from fwaudit.netfilter.nft_operand import entailed
 from fwaudit.netfilter.nft_text import expression_text, rule_text, statement_text
-from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_RELATED
-from fwaudit.packet.intervals import IntervalSet
-from fwaudit.packet.fields import TCP
+from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_RELATED, TCP
 from fwaudit.packet.intervals import IntervalSet
 
 MOST_STATEMENTS: Final = 256
 """The kernel takes 128 expressions in a rule (nf_tables.h NFT_RULE_MAXEXPRS)."""
 
 _LEAVES: Final = (Return, Goto)
-_QUIET: Final = {"counter": "counter", "log": "log", "last": "last", "dup": "dup",
+_QUIET: Final = {"counter": "counter", "log": "log", "last": "last", "flow": "flow add", "dup": "dup",
                  "ct helper": "ct helper set", "ct timeout": "ct timeout set", "ct expectation": "ct expectation set",
                  "secmark": "secmark set"}
 _RATES: Final = {"limit": "rate limit", "quota": "quota", "ct count": "number of connections", "meter": "rate limit"}

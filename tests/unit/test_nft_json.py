@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwaudit.errors import ParseError
-from fwaudit.model.ruleset import Chain, Jump
+from fwaudit.model.ruleset import Chain, Jump, Ruleset, Undecidable
 from fwaudit.netfilter import nft_json
+from fwaudit.netfilter.hooks import base_chains
 from fwaudit.packet.intervals import IntervalSet
 
 DATA = Path(__file__).parent.parent / "data" / "nft"
@@ -190,6 +191,32 @@ def test_a_set_that_packets_add_to_is_dynamic() -> None:
         assert parse(TABLE, CHAIN, named(type="mark"), rule(statement)).sets["inet", "t", "s"].dynamic
     delete = {"set": {"op": "delete", "elem": {"meta": {"key": "mark"}}, "set": "@s"}}
     assert not parse(TABLE, CHAIN, named(type="mark"), rule(delete)).sets["inet", "t", "s"].dynamic
+
+
+@pytest.mark.parametrize("body", [
+    {"stmt": [{"limit": {"rate": 1, "burst": 5, "per": "hour"}}], "elem": ["192.0.2.1"]},
+    {"elem": [{"elem": {"val": "192.0.2.1", "quota": {"val": 1, "val_unit": "mbytes"}}}]},
+    {"elem": [{"elem": {"val": "192.0.2.1", "ct count": {"val": 3}}}]},
+])
+def test_a_lookup_may_fail_on_the_limit_of_an_element(body: Any) -> None:
+    """Seen: with ``set s { type ipv4_addr; limit rate over 1/hour; … }``, ``ip saddr @s accept`` lets nobody in."""
+    why = "each element has a rate limit of its own"
+    assert parse(TABLE, named(type="ipv4_addr", **body)).sets["inet", "t", "s"].unread == why
+    lookup = {"vmap": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "data": "@s"}}
+    mapped = {"map": {**named(type="ipv4_addr", map="verdict")["set"], **body}}
+    target = parse(TABLE, CHAIN, mapped, rule(lookup)).tables[0].chains["c"].rules[0].target
+    assert isinstance(target, Undecidable) and target.why == why
+    counted = {"elem": [{"elem": {"val": "192.0.2.1", "counter": {"packets": 0, "bytes": 0}}}]}
+    assert not parse(TABLE, named(type="ipv4_addr", **counted)).sets["inet", "t", "s"].unread
+
+
+def test_a_device_may_be_named_by_its_beginning() -> None:
+    """Linux 6.16, nft 1.1.4: ``devices = { "veth*", eth1 }``."""
+    table = {"table": {"family": "netdev", "name": "t"}}
+    body = base(hook="ingress", family="netdev", dev=["veth*", "eth1"])
+    ruleset = Ruleset(parse(table, body).tables)
+    on = [name for name in ("veth0", "veth", "eth1", "eth10", "lo") if base_chains(ruleset, 4, "ingress", name)]
+    assert on == ["veth0", "veth", "eth1"]
 
 
 def test_elements_listed_elsewhere_belong_to_their_set() -> None:

@@ -93,7 +93,12 @@ NO_PORTS = "proto=not 6,17,33,132,136"
     (payload("ip", "version"), "==", 6, "family=4 & false"),
     (payload("ip", "ttl"), "==", 64, "family=4 & ?(ip ttl 64: not decidable from a snapshot)"),
     ({"&": [payload("ip", "frag-off"), 8191]}, "!=", 0,
-     "family=4 & ?(ip frag-off & 8191 != 0: not decidable from a snapshot)"),
+     "family=4 & false"),
+    ({"&": [payload("ip", "frag-off"), 0x3FFF]}, "==", 0, "family=4"),
+    ({"&": [payload("ip", "frag-off"), 0x4000]}, "!=", 0,
+     "family=4 & ?(ip frag-off & 16384 != 0: whether the packet may be fragmented)"),
+    (payload("ip", "frag-off"), "==", 0, "family=4 & ?(ip frag-off 0: whether the packet may be fragmented)"),
+    (payload("ip", "hdrlength"), ">", 5, "family=4 & false"),
     # protocols
     (meta("l4proto"), "==", {"set": ["tcp", 17]}, "proto=6,17"),
     (payload("ip", "protocol"), "==", "icmp", "family=4 & proto=1"),

@@ -52,6 +52,9 @@ ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
 COUNTER = {"counter": {"packets": 3, "bytes": 180}}
 
 
+IN_FLOWTABLE = "ct_state=1-2 & ?(flow add @ft: whether the connection is in the flowtable already)"
+
+
 @pytest.mark.parametrize(("statements", "family", "expected"), [
     # verdicts
     ([ACCEPT], "inet", "-> accept"),
@@ -76,7 +79,13 @@ COUNTER = {"counter": {"packets": 3, "bytes": 180}}
     ([{"log": None}, COUNTER, DROP], "inet", "-> drop"),
     ([{"last": None}, DROP], "inet", "-> drop"),
     ([{"dup": {"addr": "192.0.2.1"}}, DROP], "ip", "-> drop"),
-    ([{"flow": {"op": "add", "flowtable": "@ft"}}], "inet", "-> continue(flow add)"),
+    ([{"flow": {"op": "add", "flowtable": "@ft"}}], "inet",
+     f"{IN_FLOWTABLE} -> continue(flow add)"),
+    ([{"flow": {"op": "add", "flowtable": "@ft"}}, ACCEPT], "inet", f"{IN_FLOWTABLE} -> accept"),
+    ([{"reset": {"tcp option": {"name": "sack-perm"}}}, ACCEPT], "inet", "proto=6 -> accept"),
+    ([{"dnat": {"family": "ip", "addr": {"prefix": {"addr": "10.0.0.0", "len": 24}}, "type_flags": ["prefix"]}}], "ip",
+     "-> netmap(10.0.0.0/24)"),
+    ([{"snat": {"addr": "192.0.2.1", "flags": ["random", "persistent"]}}], "ip", "-> snat4(192.0.2.1:)"),
     ([{"ct helper": "ftp"}, ACCEPT], "inet", "-> accept"),
     ([{"ct timeout": "x"}, {"ct expectation": "y"}], "inet", "-> continue(ct expectation set)"),
     ([{"counter": {"map": {"key": DPORT, "data": "@m"}}}, DROP], "inet",
