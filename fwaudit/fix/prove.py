@@ -24,13 +24,14 @@ from fwaudit.path.engine import Engine
 
 def prove(host: Host, plan: Plan, wish: Wish, *, session: Query | None = None,
           progress: Callable[[str], None] = lambda text: None) -> Proof:
-    """Compare the host as it is with the host as the plan would make it. ``session``: the admin's own connection."""
+    """Compare the host without any fix with the host as the plan would make it; and, where an earlier fix is loaded,
+    see that nothing opens that it closes. ``session``: the admin's own connection."""
     ruleset = whatif.loaded(host.ruleset, plan)
-    after_host = replace(host, ruleset=ruleset)
-    before, after = Engine(host), Engine(after_host)
+    loaded = whatif.ours(host.ruleset)
+    bare = replace(host, ruleset=whatif.without_ours(host.ruleset)) if loaded else host
+    before, after = Engine(bare), Engine(replace(host, ruleset=ruleset))
     progress("asking about every service, with the plan and without")
-    old = exposures(host, before)
-    new = {_key(each): each for each in exposures(after_host, after)}
+    old, new = exposures(bare, before), _by_key(exposures(replace(host, ruleset=ruleset), after))
     moved: list[Witness] = []
     changes = []
     for exposure in old:
@@ -39,14 +40,30 @@ def prove(host: Host, plan: Plan, wish: Wish, *, session: Query | None = None,
         changes.append(Change(exposure, again, _becomes(exposure, again)))
     moved += [Witness(_way_query(each, each.ways[0], each.ways[0].possibly), "not there", "reached")
               for each in new.values() if any(way.possibly for way in each.ways)]
+    if loaded:
+        moved += _opened_again(exposures(host, Engine(host)), _by_key(each.after for each in changes if each.after))
     progress("asking about everything else that passes")
     asked = 0
     for query in (*other_flows(host), *((session,) if session else ())):
         asked += 1
         moved += _moved(query, before.reach(query), after.reach(query))
     needed = whatif.changes(host.ruleset, ruleset) and (
-        bool(whatif.ours(host.ruleset)) or any(each.becomes in ("closed", "restricted") for each in changes))
+        bool(loaded) or any(each.becomes in ("closed", "restricted") for each in changes))
     return Proof(tuple(changes), tuple(moved), asked, needed)
+
+
+def _by_key(found: Iterable[Exposure]) -> dict[tuple[Service, int], Exposure]:
+    return {_key(each): each for each in found}
+
+
+def _opened_again(now: Iterable[Exposure], then: dict[tuple[Service, int], Exposure]) -> Iterator[Witness]:
+    """Sources that policy denies, that the loaded fix shuts out, and that would get in again."""
+    for exposure in now:
+        for way, again in _pairs(exposure, then.get(_key(exposure))):
+            sources = again.possibly - way.possibly - again.allowed
+            if sources:
+                yield Witness(_way_query(exposure, way, sources), "shut out by the fix that is loaded",
+                              "let in: the plan would open again what that fix closes")
 
 
 def _key(exposure: Exposure) -> tuple[Service, int]:

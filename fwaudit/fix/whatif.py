@@ -25,6 +25,16 @@ def loaded(ruleset: Ruleset, plan: Plan) -> Ruleset:
     return replace(ruleset, tables=tuple(tables))
 
 
+def without_ours(ruleset: Ruleset) -> Ruleset:
+    """The ruleset as it would be had no fix been loaded."""
+    tables = []
+    for table in ruleset.tables:
+        if not _is_ours(table):
+            chains = {name: _without_jump(chain) for name, chain in table.chains.items() if name != CHAIN}
+            tables.append(replace(table, chains=chains))
+    return replace(ruleset, tables=tuple(tables))
+
+
 def changes(before: Ruleset, after: Ruleset) -> bool:
     """Whether two rulesets differ in anything but counters and the spelling of a rule."""
     return _meaning(before.tables) != _meaning(after.tables)

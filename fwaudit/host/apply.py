@@ -24,6 +24,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.plan import Plan, Proof
 from fwaudit.model.verdict import Query
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.render.plan import witness_in_words
 
 _LOCK_PATIENCE = 60.0
 
@@ -57,8 +58,7 @@ class Fixer:
                 raise FixError(f"no plan: {made.refused[0]}", "Nothing was changed.")
             proof = prove(host, made, wish, session=session(host), progress=self.tell)
             if not proof.holds:
-                raise FixError("the plan would move packets that it must not move",
-                               "Nothing was changed. See them: fwaudit fix --dry-run")
+                raise FixError(_refusal(proof), "Nothing was changed. See all: fwaudit fix --dry-run")
             if not proof.needed:
                 return Applied(made, proof, None)
             return Applied(made, proof, self._load(host, made, proof, wish, within, previous))
@@ -190,7 +190,7 @@ class Fixer:
                 return False
             proof = prove(host, made, wish)
             if not proof.holds:
-                raise FixError("a new plan would move packets that it must not move", "The rules stay as they are.")
+                raise FixError(_refusal(proof), "The rules stay as they are.")
             undo = {_place(each): each for each in (rules.undo_of(one) for one in made.transactions)}
             undo |= {_place(each): each for each in found.undo}
             self.store.write(replace(found, undo=tuple(undo.values()), boot=boot_id(), loaded=tuple(
@@ -212,6 +212,12 @@ class Fixer:
                 rules.load_again(argv, text)
             self.store.write(replace(found, boot=boot_id()))
             return True
+
+
+def _refusal(proof: Proof) -> str:
+    if any("open again" in witness.after for witness in proof.moved):
+        return "the plan would open again what the fix that is loaded closes; take that back first, or name more ports"
+    return f"the plan would move packets that it must not move: {witness_in_words(proof.moved[0])}"
 
 
 def leftovers(host: Host) -> tuple[Undo, ...]:

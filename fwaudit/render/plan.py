@@ -74,7 +74,7 @@ def _summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str) -> Iter
     if proof.needed:
         yield ""
         named = f" --snapshot {shlex.quote(clean(snapshot))}" if snapshot else ""
-        yield "Apply it on that host, as root:" if snapshot else "Apply it, as root; unless confirmed, it is taken back:"
+        yield "Apply it on that host, as root:" if snapshot else "Apply it, as root; unconfirmed, it is taken back:"
         yield "    fwaudit fix --apply"
         yield "Or run this text yourself:"
         yield f"    fwaudit fix --dry-run{named} | sh"
@@ -83,7 +83,8 @@ def _summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str) -> Iter
 def _headline(host: Host, plan: Plan, proof: Proof) -> Iterator[str]:
     shut = len({(c.before.service.container, c.before.service.port, c.before.service.proto) for c in proof.closes})
     if not proof.needed:
-        yield f"{clean(host.name)}: nothing to fix."
+        yield f"{clean(host.name)}: nothing to fix." if not proof.closes else (
+            f"{clean(host.name)}: nothing to fix; the fix that is loaded does this:")
         return
     yield f"{clean(host.name)}: {plan.rules} rules close or restrict {shut} port{'' if shut == 1 else 's'}."
     yield ""
