@@ -98,6 +98,8 @@ class Fib:
             tuple[IntervalSet, Hop]]:
         left = self.universe
         for rule in self.rules:
+            if rule.action == "nop":
+                continue
             applies = self._applies(rule, dst, src, iif, mark, oif) & left
             if not applies:
                 continue
@@ -120,7 +122,8 @@ class Fib:
 
     def _applies(self, rule: PolicyRule, dst: int | None, src: int | None, iif: str, mark: int | None,
                  oif: str) -> IntervalSet:
-        """The peers that a policy rule speaks of. Selectors that are not modelled are left to `_unsure`."""
+        """The peers that a policy rule may speak of. Selectors that are not modelled are left to `_unsure`; with a
+        ``not`` in front of these, what the others say is no limit."""
         if rule.action == "l3mdev" and iif not in self._in_vrf and oif not in self._in_vrf:
             return EMPTY  # it speaks of interfaces in a VRF only
         inside = self.universe
@@ -138,7 +141,9 @@ class Fib:
             inside = EMPTY
         if rule.mark is not None and mark is not None and (mark & rule.mark_mask) != rule.mark:
             inside = EMPTY
-        return self.universe - inside if rule.inverted else inside
+        if rule.inverted:
+            return self.universe if _unsure(rule, mark) else self.universe - inside
+        return inside
 
     def _network(self, low: int, prefix: int) -> IntervalSet:
         return IntervalSet((low, low + (1 << (self._width - prefix))))
