@@ -19,11 +19,15 @@ _TABLE_BY_CHAINS = {
     frozenset({"PREROUTING", "OUTPUT", "POSTROUTING"}): "nat",  # before Linux 2.6.36 nat had no INPUT
     frozenset({"PREROUTING", "OUTPUT"}): "raw",
 }
-# First lines of things that people mistake for it.
+_HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+_NFT_HINT = ("save the output of `nft -j list ruleset` instead, and where iptables made tables, that of "
+             "`iptables-save -c`; or take a whole one with `fwaudit snapshot`")
+# First lines of things that people mistake for it, what each is, and what to do instead.
 _NOT_IT = (
-    (re.compile(r"Chain \S+ \("), "this is a listing (`iptables -L`), which leaves out half of each rule"),
-    (re.compile(r"Status: |To\s+Action\s+From"), "this is the output of `ufw status`, which does not show the rules"),
-    (re.compile(r"table (?:ip|ip6|inet|arp|bridge|netdev) "), "this is the text form of `nft list ruleset`"),
+    (re.compile(r"Chain \S+ \("), "this is a listing (`iptables -L`), which leaves out half of each rule", _SAVE_HINT),
+    (re.compile(r"Status: |To\s+Action\s+From"), "this is the output of `ufw status`, which does not show the rules",
+     _SAVE_HINT),
+    (re.compile(r"table (?:ip|ip6|inet|arp|bridge|netdev) "), "this is the text form of `nft list ruleset`", _NFT_HINT),
 )
 
 
@@ -52,18 +56,37 @@ def _check_begin(text: str, where: str) -> None:
     first = next((line.strip() for line in lines if not _COMMENT.match(line)), "")
     if not text.strip():
         raise SnapshotError(f"{where} is empty", _SAVE_HINT)
-    for pattern, what in _NOT_IT:
+    for pattern, what, hint in _NOT_IT:
         if pattern.match(first):
-            raise SnapshotError(f"{where}: {what}", _SAVE_HINT)
+            raise SnapshotError(f"{where}: {what}", hint)
     if not (_BEGINS.match(first) or (not first and _HEADER.search(text))):
         raise SnapshotError(f"{where} is neither a snapshot nor the output of iptables-save", _SAVE_HINT)
 
 
 def _parts(text: str) -> list[str]:
-    """The text cut where a new header begins, so that IPv4 and IPv6 pasted one after the other come apart."""
-    starts = [match.start() for match in _HEADER.finditer(text)]
+    """The text cut where a new header begins, so that IPv4 and IPv6 pasted one after the other come apart; that of
+    ``iptables -S``, which has none, where a new table begins."""
+    starts = [match.start() for match in _HEADER.finditer(text)] or _listed_tables(text)
     edges = [0, *[start for start in starts if start], len(text)]
     return [text[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def _listed_tables(text: str) -> list[int]:
+    """Where tables begin in one or more outputs of ``iptables -S``: each names its built-in chains first, in the order
+    of their hooks."""
+    starts: list[int] = []
+    last, at = len(_HOOKS), 0
+    for line in text.split("\n"):
+        chain = _CHAIN.match(line)
+        if chain is not None and chain[1] == "P" and chain[2] in _HOOKS:
+            hook = _HOOKS.index(chain[2])
+            if hook <= last:
+                starts.append(at)
+            last = hook
+        elif not _COMMENT.match(line):
+            last = len(_HOOKS)
+        at += len(line) + 1
+    return starts
 
 
 def _is_v6(part: str) -> bool:

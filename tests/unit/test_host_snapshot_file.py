@@ -318,6 +318,20 @@ def test_iptables_S_is_written_as_saved(tmp_path):
     assert read_snapshot(path).text("iptables/nft.v4").startswith("*nat\n:PREROUTING ACCEPT [1:60]\n")
 
 
+def test_several_outputs_of_iptables_S_are_tables_of_their_own(tmp_path):
+    """``iptables -S; iptables -t raw -S; iptables -t nat -S; ip6tables -S``; two of them hold no rules."""
+    path = tmp_path / "x"
+    path.write_text("-P INPUT DROP\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-P PREROUTING ACCEPT\n-P OUTPUT ACCEPT\n"
+                    "-P PREROUTING ACCEPT\n-P INPUT ACCEPT\n-P OUTPUT ACCEPT\n-P POSTROUTING ACCEPT\n-N DOCKER\n"
+                    "-A PREROUTING -j DOCKER\n"
+                    "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-A INPUT -s fe80::/10 -j ACCEPT\n")
+    found = read_snapshot(path)
+    lines = found.text("iptables/nft.v4").split("\n")
+    assert [line for line in lines if line[:1] == "*"] == ["*filter", "*raw", "*nat"]
+    assert lines.count("COMMIT") == 3 and "-A PREROUTING -j DOCKER" in lines
+    assert found.text("iptables/nft.v6").startswith("*filter\n:INPUT ACCEPT [0:0]\n")
+
+
 def test_nft_json_alone(tmp_path):
     (tmp_path / "x").write_text('{"nftables": [{"metainfo": {}}]}')
     assert list(read_snapshot(tmp_path / "x").files) == ["nft/ruleset.json"]
@@ -336,3 +350,4 @@ def test_other_texts_are_refused_with_what_to_run(tmp_path, text, word):
         read_snapshot(tmp_path / "x")
     assert word in str(caught.value)
     assert "iptables-save" in caught.value.hint
+    assert ("nft -j list ruleset" in caught.value.hint) == (word == "nft list ruleset")
