@@ -180,7 +180,8 @@ class Rule:
 class Chain:
     """A chain. A base chain has ``hook``, ``priority``, ``kind`` (filter, nat, route) and ``policy``.
 
-    ``devices``: only packets of these interfaces (netdev ingress/egress); empty: all.
+    ``devices``: only packets of these interfaces (netdev ingress/egress); empty: all. A name may end in ``*``
+    (Linux 6.16, nft 1.1.4).
     """
 
     name: str

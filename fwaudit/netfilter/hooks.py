@@ -37,8 +37,8 @@ BUILTIN_CHAINS: Final[dict[str, dict[str, tuple[Hook, int]]]] = {
 
 ROUTES: Final[dict[str, tuple[Hook, ...]]] = {
     "to this host": ("ingress", "prerouting", "input"),
-    "through this host": ("ingress", "prerouting", "forward", "postrouting"),
-    "from this host": ("output", "postrouting"),
+    "through this host": ("ingress", "prerouting", "forward", "postrouting", "egress"),
+    "from this host": ("output", "postrouting", "egress"),
 }
 """The hooks of each way, in order. Routing lies between prerouting and input or forward, and before output."""
 
@@ -70,14 +70,14 @@ def base_chains(ruleset: Ruleset, family: int, hook: Hook, device: str = "") -> 
         elif table.family not in IP_FAMILIES[family]:
             continue
         for chain in table.chains.values():
-            if chain.hook != hook or not _is_on(chain, device):
+            if chain.hook != hook or not is_on(chain, device):
                 continue
             found.append(BaseChain(_place(chain), table, chain))
     return tuple(sorted(found, key=lambda base: (base.place, base.table.backend != "legacy")))
 
 
-def _is_on(chain: Chain, device: str) -> bool:
-    """Whether a chain looks at packets of ``device``. A name may end in ``*`` (Linux 6.16, nft 1.1.4)."""
+def is_on(chain: Chain, device: str) -> bool:
+    """Whether a chain looks at packets of an interface."""
     return not chain.devices or any(
         device == name or (name.endswith("*") and device.startswith(name[:-1])) for name in chain.devices)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Hook
 from fwaudit.model.verdict import Answerer
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.address import format_address
@@ -26,9 +27,6 @@ class Journey:
         self.admission = admission
         self.services = services
         self._back = WayBack(host, fibs, admission)
-        self._bridge_tables = sorted(
-            table.name for table in host.ruleset.tables if table.family == "bridge" and not table.dormant
-            and any(chain.hook and (chain.rules or chain.policy == "drop") for chain in table.chains.values()))
         self._programs = {name: tuple(p for p in interface.programs if "xdp" in p.lower())
                           for name, interface in host.interfaces.items()}
         self._proxied: dict[tuple[int, int, int, int], Walk] = {}
@@ -43,11 +41,8 @@ class Journey:
         walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
                  hook="prerouting")
         state = state._replace(pkttype=self._packet_type(state))
-        if iif in self._back.bridges:
-            if self._back.bridge_calls_netfilter(family):
-                state = state._replace(physin=UNKNOWN_PORT)
-            for table in self._bridge_tables:
-                walk.undecided(World(state, early), f"the nft table bridge {table}, which is not modelled")
+        if iif in self._back.bridges and self._back.bridge_calls_netfilter(family):
+            state = state._replace(physin=UNKNOWN_PORT)
         for program in self._programs.get(iif, ()):
             walk.undecided(World(state, early), f"{program} on {iif}, which is not modelled")
         world = self._without_route(walk, World(state, early))
@@ -221,6 +216,9 @@ class Journey:
             walk.end(world, "dropped", f"the ports of {state.iif} are isolated from each other", "drop", hook="forward")
             return
         if not self._back.bridge_calls_netfilter(state.family):
+            hooks: tuple[Hook, ...] = ("prerouting", "forward", "postrouting")
+            for why in {why: None for hook in hooks for why in self.tables.below.why(hook, state.iif, crossing=True)}:
+                walk.undecided(world, why)
             self._reach_container(walk, world, answer=False)
             return
         crossing = world._replace(state=state._replace(bridged=1, physin=UNKNOWN_PORT, physout=UNKNOWN_PORT))

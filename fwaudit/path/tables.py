@@ -8,6 +8,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.hooks import BaseChain, base_chains
+from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
@@ -18,6 +19,7 @@ class Tables:
 
     def __init__(self, host: Host, facts: Facts) -> None:
         self.evaluator = ChainEvaluator()
+        self.below = Below(host)
         self._host = host
         self._facts = facts
         self._hooks: dict[tuple[int, str, str], tuple[BaseChain, ...]] = {}

@@ -70,11 +70,15 @@ class Walk:
     # ---- hooks ------------------------------------------------------------------------------------------------------
 
     def hook(self, worlds: list[World], hook: Hook, device: str, *, looped: bool = False) -> list[World]:
-        """Run every base chain of a hook, in order; the worlds that are let through.
+        """Run every base chain of a hook, in order; the worlds that are let through. Egress is behind postrouting.
 
         ``looped``: prerouting of a packet that this host sent to itself. It keeps the connection that it got on
         output, and NAT of its destination is settled (nf_conntrack_in, nf_nat_initialized).
         """
+        if not looped:
+            for world in worlds:
+                for why in self.tables.below.why(hook, device, crossing=bool(world.state.bridged)):
+                    self.undecided(world, why)
         chains = self.tables.base_chains(self.family, hook, device)
         tracked = looped or hook not in ("prerouting", "output")
         turned = looped
@@ -91,7 +95,8 @@ class Walk:
             worlds = [self._track(world) for world in worlds]
         if not turned:
             worlds = [_turn_back(world, hook) for world in worlds]
-        return _merge(worlds)
+        worlds = _merge(worlds)
+        return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
 
     def _track(self, world: World) -> World:
         """Connection tracking: from here on the packet has a state and remembers where it was sent."""
