@@ -150,7 +150,8 @@ class _Reader:
 
     def walk(self, name: str, rules: Iterable[Rule], so_far: Clause, depth: int) -> object:
         """``_ENDED`` where every packet of ``so_far`` got a verdict, ``_LEFT`` where it came back or fell through."""
-        for rule in rules:
+        rules = tuple(rules)
+        for number, rule in enumerate(rules, 1):
             try:
                 forms = self.forms(rule.conditions, so_far)
                 if forms:
@@ -158,7 +159,9 @@ class _Reader:
                     if said is not None:
                         return said
             except _Refused as why:
-                if not isinstance(rule.target, (Continue, SetMark, CopyMark)) and self.matters(rule, depth):
+                # a RETURN passes over the rest of its chain
+                passed = rules[number:] if isinstance(rule.target, Return) else (rule,)
+                if any(self.matters(each, depth) for each in passed):
                     self.refused.append(f"{rule.text}: {why}")
         return _LEFT
 
@@ -246,7 +249,8 @@ class _Reader:
             if found_rate and form.rate is None:
                 return [replace(form, rate=(int(found_rate[1]), int(found_rate[2])))]
             raise _Refused(condition.why)
-        raise _Refused("a match that asks about this very chain's packets")
+        field = getattr(condition, "field", "")
+        raise _Refused(f"it asks about {field}" if field else "it asks about this very chain's packets")
 
     def value(self, field: str, values: IntervalSet, form: Clause) -> list[Clause]:
         if field in _CONSTANT:

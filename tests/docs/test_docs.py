@@ -49,7 +49,7 @@ def command(name: str) -> click.Command:
 
 
 def real_options(of: click.Command) -> set[str]:
-    found = {option for parameter in of.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    found = {option for parameter in of.params if not getattr(parameter, "hidden", False) for option in (*parameter.opts, *parameter.secondary_opts)}
     return found | {"-h", "--help"}
 
 
@@ -109,6 +109,11 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
         words += ["--in", "eth0", "--to", "203.0.113.10:5432"]
     if words[0] in ("report", "trace") and "--snapshot" not in words:
         words += ["--snapshot", "host.tar.gz"]
+    if words[0] == "fix":
+        build().commands["fix"].make_context("fix", words[1:])
+        if "--dry-run" in words:
+            assert cli.run([*words, *([] if "--snapshot" in words else ["--snapshot", "host.tar.gz"])]) == cli.WARNING
+        return
     if words[0] == "snapshot":
         build().commands["snapshot"].make_context("snapshot", [*words[1:], *([] if "-o" in words else ["-o", "x"])])
         return
