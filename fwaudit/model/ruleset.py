@@ -7,7 +7,7 @@ rule only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -180,12 +180,11 @@ class Rule:
 class Chain:
     """A chain. A base chain has ``hook``, ``priority``, ``kind`` (filter, nat, route) and ``policy``.
 
-    ``devices``: only packets of these interfaces (netdev ingress/egress); empty: all. A name may end in ``*``
-    (Linux 6.16, nft 1.1.4).
+    ``devices``: only packets of these interfaces (netdev ingress/egress); empty: all.
     """
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: Sequence[Rule]
     hook: Hook | None = None
     priority: int = 0
     kind: Literal["filter", "nat", "route"] = "filter"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fwaudit.model.ruleset import Chain, Goto, Jump, NetmapDnat, Undecidable
+from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.netfilter.targets.nat import netmap_of_source
 
 
 def _jumps(chain: Chain) -> list[str]:
-    return list({rule.target.chain: None for rule in chain.rules if isinstance(rule.target, (Jump, Goto))})
+    targets = [said.target for said in texts_of(chain.rules)]
+    return list({target.chain: None for target in targets if isinstance(target, (Jump, Goto))})
 
 
 def callers_of(chains: dict[str, Chain]) -> dict[str, set[str]] | str:
@@ -44,7 +46,7 @@ def callers_of(chains: dict[str, Chain]) -> dict[str, set[str]] | str:
 def place_netmaps(chains: dict[str, Chain], callers: dict[str, set[str]]) -> None:
     """NETMAP rewrites the source in postrouting and input, the destination elsewhere (xt_NETMAP.c netmap_tg4)."""
     for name, chain in chains.items():
-        if not any(isinstance(rule.target, NetmapDnat) for rule in chain.rules):
+        if not any(isinstance(said.target, NetmapDnat) for said in texts_of(chain.rules)):
             continue
         hooks = {chains[caller].hook in ("postrouting", "input") for caller in callers[name]}
         rules = []

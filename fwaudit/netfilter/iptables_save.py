@@ -15,19 +15,21 @@ from typing import NamedTuple
 
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import Condition, In, Unknown
-from fwaudit.model.ruleset import Backend, Chain, Rule, Table
+from fwaudit.model.ruleset import Backend, Chain, Table
 from fwaudit.netfilter.chain_graph import callers_of, place_netmaps
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS
 from fwaudit.netfilter.matches._option import negate
 from fwaudit.netfilter.matches.basic import OtherFamily, addresses
+from fwaudit.netfilter.rule_list import NETWORK, Row, RuleList
 from fwaudit.netfilter.rule_text import RuleReader
 from fwaudit.netfilter.rule_words import OpenQuote, RuleError
-from fwaudit.packet.intervals import IntervalSet
 
 _RULE = re.compile(
     r"(?:\[([0-9]+):([0-9]+)\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)
-_OCTETS = {str(number): number for number in range(256)}
-_FREE_BITS = {str(length): 32 - length for length in range(33)}
+_PLAIN_RULE = {
+    family: re.compile(rf"(?:\[[0-9]+:[0-9]+\] )?-A (\S+){networks}( (?!(?:! )?-[sd] ).*)?$")
+    for family, networks in ((4, rf"(?: -s ({NETWORK}))?(?: -d ({NETWORK}))?"), (6, "()()"))}
+"""A rule whose addresses, if it has any, are written as nearly all are. The others are read by `_Parser.rule`."""
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?$")
 _POLICY = re.compile(r"-P (\S+) (\S+)(?: -c [0-9]+ [0-9]+)?$")
 _NEW = re.compile(r"-N (\S+)$")
@@ -65,7 +67,7 @@ class _Open:
     name: str
     line: int
     policies: dict[str, str] = field(default_factory=dict)
-    rules: dict[str, list[Rule]] = field(default_factory=dict)
+    rules: dict[str, list[Row]] = field(default_factory=dict)
     listed: bool = False
 
 
@@ -91,8 +93,17 @@ class _Parser:
     def parse(self, text: str) -> Parsed:
         self.refuse_other_formats(text)
         lines = enumerate(text.split("\n"), 1)
+        plain, read_before = _PLAIN_RULE[self.family].match, self.reader.before
         for number, raw in lines:
             line = raw.strip(" \t\r")
+            found = plain(line)
+            if found is not None and self.open is not None:
+                name, src, dst, rest = found.groups("")
+                rows = self.open.rules.get(name)
+                said = read_before.get(rest) or self.reader.attempt(rest)
+                if rows is not None and said is not None:
+                    rows.append((said, src or None, dst or None, line))
+                    continue
             if line[:2] == "-A" or line[:1] == "[":
                 try:
                     self.rule(number, line, raw, lines)
@@ -192,7 +203,7 @@ class _Parser:
             found = _RULE.match(line)
             if found is None:
                 raise RuleError("not a rule", _RUN_SAVE)
-            packets, sizes, name, not_src, src, not_dst, dst, rest = found.groups()
+            _, _, name, not_src, src, not_dst, dst, rest = found.groups()
             rules = self.open.rules.get(name) if self.open is not None else None
             if rules is None:
                 raise RuleError(f"a rule of chain {name}, which is not declared",
@@ -206,31 +217,16 @@ class _Parser:
                     raise
                 raw = raw.lstrip(" \t") + "\n" + following[1]
                 line = raw.rstrip(" \t\r")
-        conditions = said.conditions
-        if dst is not None:
-            conditions = (self.address("-d", not_dst, dst), *conditions)
-        if src is not None:
-            conditions = (self.address("-s", not_src, src), *conditions)
-        counters, shown = said.counters, line
-        if packets is not None:
-            counters = int(packets), int(sizes)
-            shown = line[found.end(2) + 2:]
-        rules.append(Rule(conditions, said.target, shown, len(rules) + 1, counters, said.comment))
+        source = self.address("-s", not_src, src) if src is not None else None
+        destination = self.address("-d", not_dst, dst) if dst is not None else None
+        for condition in (destination, source):
+            if condition is not None and not isinstance(condition, In):
+                said = said._replace(conditions=(condition, *said.conditions))
+        rules.append((said, source.values if isinstance(source, In) else None,
+                      destination.values if isinstance(destination, In) else None, line))
 
     def address(self, option: str, negated: str | None, text: str) -> Condition:
         """``[!] -s text`` or ``-d``."""
-        if self.family == 4:
-            try:  # the way that nearly all of them are printed, and the fastest to read; all else goes the long way
-                a, b, c, last = text.split(".")
-                d, _, length = last.partition("/")
-                low = _OCTETS[a] << 24 | _OCTETS[b] << 16 | _OCTETS[c] << 8 | _OCTETS[d]
-                free = _FREE_BITS[length]
-            except (KeyError, ValueError):
-                pass
-            else:
-                low = low >> free << free
-                values = IntervalSet((low, low + (1 << free)))
-                return In("src" if option == "-s" else "dst", ~values if negated else values)
         key = option, negated is not None, text
         condition = self.addresses.get(key)
         if condition is None:
@@ -254,12 +250,12 @@ class _Parser:
         chains: dict[str, Chain] = {}
         for chain, policy in table.policies.items():
             if policy == "-":
-                chains[chain] = Chain(chain, tuple(table.rules[chain]))
+                chains[chain] = Chain(chain, RuleList(table.rules[chain]))
                 continue
             if chain not in builtin:
                 raise self.error(table.line, f"chain {chain} of table {name} has a policy but no hook", _RUN_SAVE)
             hook, priority = builtin[chain]
-            chains[chain] = Chain(chain, tuple(table.rules[chain]), hook, priority,
+            chains[chain] = Chain(chain, RuleList(table.rules[chain]), hook, priority,
                                  "nat" if name == "nat" else "route" if (name, chain) == ("mangle", "OUTPUT")
                                  else "filter", "drop" if policy == "DROP" else "accept")
         callers = callers_of(chains)

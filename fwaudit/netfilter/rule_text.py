@@ -16,7 +16,7 @@ from fwaudit.model.condition import All, Condition, Unknown
 from fwaudit.model.ruleset import Continue, Goto, Jump, Target, Undecidable
 from fwaudit.netfilter.matches import MATCHES
 from fwaudit.netfilter.matches._option import Option, read_option
-from fwaudit.netfilter.matches.basic import READERS
+from fwaudit.netfilter.matches.basic import READERS, OtherFamily
 from fwaudit.netfilter.rule_words import Apart, RuleError, take_apart, words_of
 from fwaudit.netfilter.targets import TARGETS
 
@@ -40,22 +40,29 @@ class RuleReader:
     def __init__(self, family: int) -> None:
         self.family = family
         self._chains: Collection[str] = ()
-        self._rules: dict[str, RuleText] = {}
+        self.before: dict[str, RuleText] = {}  # what was read of this table
         self._pieces: dict[str, tuple[tuple[Condition, ...], str] | None] = {}
         self._backs: dict[str, Target] = {}
 
     def begin_table(self, chains: Collection[str]) -> None:
         """``chains`` are those that the table declares: the same words may be a jump in one and not in another."""
         self._chains = chains
-        self._rules.clear()
+        self.before.clear()
         self._backs.clear()
 
     def read(self, rest: str) -> RuleText:
         """What the part of a rule behind its chain and addresses says. Raises RuleError, OtherFamily."""
-        found = self._rules.get(rest)
+        found = self.before.get(rest)
         if found is None:
-            found = self._rules[rest] = self._by_pieces(rest) or self._by_words(rest)
+            found = self.before[rest] = self._by_pieces(rest) or self._by_words(rest)
         return found
+
+    def attempt(self, rest: str) -> RuleText | None:
+        """As `read`; None where that raises."""
+        try:
+            return self.read(rest)
+        except (RuleError, OtherFamily):
+            return None
 
     def _by_pieces(self, rest: str) -> RuleText | None:
         """As `_by_words`, but looking up what is in front of ``-j`` and what is behind; None where it is not plain that

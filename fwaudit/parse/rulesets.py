@@ -7,7 +7,7 @@ taken from iptables-save and left out of the JSON; a table that iptables-save do
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from fwaudit.model.ruleset import Backend, Inline, NamedSet, Rule, Ruleset, Tabl
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.netfilter import ipset, iptables_save, nft_json
 from fwaudit.netfilter.iptables_save import Parsed
+from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.parse.values import gap
 
 T = TypeVar("T")
@@ -193,9 +194,9 @@ def _has(expression: Any, keys: Collection[str]) -> bool:
     return False
 
 
-def _set_keys(rules: Iterable[Rule]) -> Iterator[tuple[str, ...]]:
+def _set_keys(rules: Sequence[Rule]) -> Iterator[tuple[str, ...]]:
     """The named sets that rules ask about."""
-    for rule in rules:
+    for rule in texts_of(rules):
         todo: list[Condition] = list(rule.conditions)
         while todo:
             condition = todo.pop()

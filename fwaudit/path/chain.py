@@ -11,6 +11,7 @@ costs a factor of 250 (docs/performance.md), so the number of chain evaluations 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import groupby
 
 from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto
@@ -18,14 +19,18 @@ from fwaudit.packet.bounds import YES, Bounds
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.packet.steps import StepFunction, StepPool
 from fwaudit.path.compiled import CompiledChain, CompiledRule
-from fwaudit.path.match import match
-from fwaudit.path.outcome import FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge, plain_outcome
+from fwaudit.path.match import among, match
+from fwaudit.path.outcome import FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge
 from fwaudit.path.state import PacketState
 
 _MOST_RULES = 300_000
 """Rules that may be met again in one question because a mark was changed in front of them: some seconds' worth."""
 _MOST_WAITING = 100_000
 
+_FEW = 4
+"""Up to so many areas are laid over one another one by one, which is quicker than to sort their borders."""
+
+_Reached = tuple[CompiledRule, int, Bounds]
 _Request = tuple[CompiledChain, PacketState, int]
 _Work = Generator[_Request, StepFunction, StepFunction]
 """Asks for chain results that it needs (chain, state, first rule), and returns its own."""
@@ -103,8 +108,7 @@ class ChainEvaluator:
                 first = i
                 while first and _is_plain(reached[first - 1]):
                     first -= 1
-                layers = [(b.certainly, self._id_of(plain_outcome(c.target))) for c, _, b in reached[first : i + 1]]
-                steps.append(self.pool.paint(layers, self._go_on))
+                steps.append(self._first_match(reached[first : i + 1]))
                 i = first
                 continue
             matched = yield from self._matched(chain, compiled, position, state, bounds.possibly)
@@ -120,16 +124,41 @@ class ChainEvaluator:
             steps = [self._one_after_the_other(f, g) for f, g in zip(steps[::2], steps[1::2], strict=False)] + last
         return steps[0]
 
+    def _first_match(self, plain: list[_Reached]) -> StepFunction:
+        """Rules that certainly match where they may, with an outcome each: the first that matches decides."""
+        last, _, bounds = plain[-1]
+        ground = self._go_on
+        if bounds is YES:
+            ground = self._constant(last.plain)
+            plain = plain[:-1]
+        layers: list[tuple[IntervalSet, int]] = []
+        for outcome, same in groupby(plain, lambda each: each[0].plain):
+            areas = [bounds.certainly for _, _, bounds in same]
+            layers.append((IntervalSet.union(areas) if len(areas) > 1 else areas[0], self._id_of(outcome)))
+        if len(layers) > _FEW:
+            return self.pool.paint(layers, ground)
+        for area, value in reversed(layers):
+            ground = self.pool.choose(area, self.pool.constant(value), ground)
+        return ground
+
     @staticmethod
-    def _reached(chain: CompiledChain, state: PacketState, start: int) -> list[tuple[CompiledRule, int, Bounds]]:
+    def _reached(chain: CompiledChain, state: PacketState, start: int) -> list[_Reached]:
         """The rules that may match, with the peers for which they do."""
         special = chain.special(state)
-        reached: list[tuple[CompiledRule, int, Bounds]] = []
-        for place in special.candidates(state):
-            position, conditions, compiled, _ = special.rules[place]
+        rows, texts = chain.rows, special.texts
+        reached: list[_Reached] = []
+        for position in special.candidates(state):
             if position < start:
                 continue
-            bounds = _conjunction(conditions, state)
+            said, src, dst, _ = rows[position]
+            conditions, compiled, _ = texts[id(said)]
+            bounds = YES
+            if src is not None:
+                bounds = among(src, state.src)
+            if dst is not None and bounds.possibly:
+                bounds = bounds.both(among(dst, state.dst)) if src is not None else among(dst, state.dst)
+            if conditions and bounds.possibly:
+                bounds = _conjunction(bounds, conditions, state)
             if not bounds.possibly:
                 continue
             reached.append((compiled, position, bounds))
@@ -154,7 +183,7 @@ class ChainEvaluator:
                     after = self._behind(change, self.pool.choose(area, after, self._go_on))
                     back = self.pool.combine(back, after, self._replacing(GO_ON._replace(change=change)))
             return back
-        plain = plain_outcome(target)
+        plain = compiled.plain
         if plain is not None:
             return self._constant(plain)
         change = change_of(target, state)
@@ -186,7 +215,7 @@ class ChainEvaluator:
         return self.pool.map(after, lambda value: self._id(frozenset(
             o._replace(change=merge(change, o.change)) if o.verdict != "on" else o for o in self._outcome_sets[value])))
 
-    def _constant(self, outcome: Outcome) -> StepFunction:
+    def _constant(self, outcome: Outcome | None) -> StepFunction:
         return self.pool.constant(self._id_of(outcome))
 
     # ---- outcome sets as numbers ------------------------------------------------------------------------------------
@@ -245,18 +274,16 @@ def _key(request: _Request) -> tuple[object, ...]:
     return start, *chain.key(state)
 
 
-def _conjunction(conditions: tuple[Condition, ...], state: PacketState) -> Bounds:
-    out = YES
+def _conjunction(out: Bounds, conditions: tuple[Condition, ...], state: PacketState) -> Bounds:
     for condition in conditions:
         bounds = match(condition, state)
         if not bounds.possibly:
             return bounds
         if bounds is not YES:
             out = bounds if out is YES else out.both(bounds)
-    return YES if out.certainly == ALL else out
+    return YES if out.certainly.bounds == ALL.bounds else out
 
 
-def _is_plain(reached: tuple[CompiledRule, int, Bounds]) -> bool:
+def _is_plain(reached: _Reached) -> bool:
     compiled, _, bounds = reached
-    return compiled.body is None and plain_outcome(compiled.target) is not None and (
-        bounds.certainly == bounds.possibly)
+    return compiled.plain is not None and (bounds is YES or bounds.certainly == bounds.possibly)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from fwaudit.model.condition import All, Condition, In, Masked, Named, Unknown
 from fwaudit.model.ruleset import Chain, Continue, Goto, Inline, Jump, Return, Rule, Table
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
+from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.path.compiled import CompiledChain, CompiledRule
+from fwaudit.path.reads import NOTHING, Reads, reads_of
 
 
 class Compiler:
@@ -20,6 +22,7 @@ class Compiler:
         self._facts = facts
         self._family = family
         self._resolved: dict[tuple[Condition, ...], tuple[Condition, ...]] = {}
+        self._noted: dict[int, tuple[bool, Reads]] = {}
         self._serials = serials
 
     def chain(self, name: str) -> CompiledChain:
@@ -33,37 +36,48 @@ class Compiler:
 
     def _build(self, chain: Chain, made: list[CompiledChain]) -> CompiledChain:
         """Compile a chain and every chain below it; iterative, since hostile rulesets nest deeply."""
-        top = self.chains[chain.name] = self._new(chain.name, made)
-        work: list[tuple[CompiledChain, Iterable[Rule]]] = [(top, chain.rules)]
+        top = self.chains[chain.name] = self._new(chain.name, chain.rules, made)
+        work = [top]
         while work:
-            current, rules = work.pop()
-            for rule in rules:
+            current = work.pop()
+            for said in texts_of(current.rules):
                 body: CompiledChain | None = None
-                target = rule.target
+                target = said.target
                 if isinstance(target, Jump | Goto):
                     body = self.chains.get(target.chain)
                     if body is None:
-                        body = self.chains[target.chain] = self._new(target.chain, made)
-                        work.append((body, self._table.chains[target.chain].rules))
+                        body = self._new(target.chain, self._table.chains[target.chain].rules, made)
+                        self.chains[target.chain] = body
+                        work.append(body)
                 elif isinstance(target, Inline):
-                    body = self._new(current.name, made)
-                    work.append((body, target.rules))
-                current.add(CompiledRule(rule, self._conditions(rule.conditions), body))
+                    body = self._new(current.name, target.rules, made)
+                    work.append(body)
+                conditions, reads = self._conditions(said.conditions)
+                current.add(said, CompiledRule(target, conditions, body), reads)
         return top
 
-    def _new(self, name: str, made: list[CompiledChain]) -> CompiledChain:
-        made.append(CompiledChain(name, next(self._serials)))
+    def _new(self, name: str, rules: Sequence[Rule], made: list[CompiledChain]) -> CompiledChain:
+        made.append(CompiledChain(name, next(self._serials), rules))
         return made[-1]
 
-    def _conditions(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-        if all(map(_is_simple, conditions)):
-            return conditions
+    def _conditions(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
+        """The conditions resolved, and what they read. Rules share conditions, so each is looked at once."""
+        reads = NOTHING
+        for condition in conditions:
+            noted = self._noted.get(id(condition))
+            if noted is None:
+                noted = self._noted[id(condition)] = _is_simple(condition), reads_of(condition)
+            if not noted[0]:
+                break
+            reads = noted[1] if reads is NOTHING else reads | noted[1]
+        else:
+            return conditions, reads
         cached = self._resolved.get(conditions)
         if cached is None:
             backend, facts, family = self._table.backend, self._facts, self._family
             whole = simplify(All(tuple(resolve(part, facts, family, backend) for part in conditions)))
             cached = self._resolved[conditions] = whole.parts if isinstance(whole, All) else (whole,)
-        return cached
+        return cached, reads_of(All(cached))
 
 
 def _is_simple(condition: Condition) -> bool:
@@ -85,13 +99,13 @@ def _close(made: list[CompiledChain]) -> None:
         changed = False
         for chain in reversed(made):
             for child in chain.children.values():
-                if not (child.reads <= chain.reads and child.whole <= chain.whole):
+                if child.reads & ~chain.reads or child.whole & ~chain.whole:
                     chain.reads |= child.reads
                     chain.whole |= child.whole
                     changed = True
                 if child.untracks and not chain.untracks:
                     chain.untracks = changed = True
-            if chain.inert and not all(_is_inert(compiled) for compiled in chain.rules):
+            if chain.inert and not all(map(_is_inert, chain.texts.values())):
                 chain.inert = False
                 changed = True
 

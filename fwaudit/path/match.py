@@ -50,6 +50,13 @@ def match(condition: Condition, state: PacketState) -> Bounds:
     return MAYBE
 
 
+def among(values: IntervalSet, address: int | None) -> Bounds:
+    """The peers for which an address, which is the peer's where it is None, is one of ``values``."""
+    if address is None:
+        return exactly(values)
+    return YES if address in values else NO
+
+
 def _unnamed(condition: In) -> Bounds:
     """A port that the question does not name, which is the client's, or a mark that nobody knows."""
     if condition.field in PORT_FIELDS:

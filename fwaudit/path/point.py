@@ -12,9 +12,10 @@ from typing import NamedTuple, TypeVar
 from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto, Rule
 from fwaudit.packet.bounds import YES
+from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.match import match, unknowns
-from fwaudit.path.outcome import FALL, TOO_MANY, Change, Outcome, change_of, changed, merge, plain_outcome
+from fwaudit.path.outcome import FALL, TOO_MANY, Change, Outcome, change_of, changed, merge
 from fwaudit.path.state import PacketState
 
 _MOST_CHAINS = 100_000
@@ -76,7 +77,10 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
     for place in special.candidates(state):
         if not live:
             break
-        _, conditions, compiled, _ = special.rules[place]
+        said, src, dst, _ = chain.rows[place]
+        if not (_is_in(src, state.src, peer) and _is_in(dst, state.dst, peer)):
+            continue
+        conditions, compiled, _ = special.texts[id(said)]
         following: dict[Change, Fork] = {}
         for change, now in live.items():
             here = changed(state, change)
@@ -84,8 +88,9 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
             if not hit:
                 _keep(following, change, now)
                 continue
-            label = tuple([f"{doubt} [{chain.name} rule {compiled.rule.number}]" for doubt in doubts])
-            taken = _joined(now, Fork((Met(chain.name, compiled.rule, label),), label))
+            rule = chain.rules[place]
+            label = tuple([f"{doubt} [{chain.name} rule {rule.number}]" for doubt in doubts])
+            taken = _joined(now, Fork((Met(chain.name, rule, label),), label))
             if doubts:
                 _keep(following, change, _joined(now, Fork((), label)))
             if compiled.body is not None:
@@ -97,7 +102,7 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
                     else:
                         _keep(ended, outcome._replace(change=after), _joined(taken, way))
                 continue
-            plain = plain_outcome(compiled.target)
+            plain = compiled.plain
             if plain is not None:
                 _keep(ended, plain._replace(change=change), taken)
             else:
@@ -121,6 +126,11 @@ def _keep(ways: dict[_Key, Fork], key: _Key, fork: Fork) -> None:
     old = ways.get(key)
     if old is None or len(fork.doubts) < len(old.doubts):
         ways[key] = fork
+
+
+def _is_in(area: IntervalSet | None, address: int | None, peer: int) -> bool:
+    """Whether an address, the peer's where it is None, is one that a rule is about."""
+    return area is None or (peer if address is None else address) in area
 
 
 def _hits(conditions: tuple[Condition, ...], state: PacketState, peer: int) -> tuple[bool, tuple[str, ...]]:

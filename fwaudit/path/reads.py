@@ -1,0 +1,75 @@
+"""What conditions and targets read of a packet: its fields, as bits of a number, and where they tell values apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not
+from fwaudit.model.ruleset import CopyMark, NoTrack, SetMark, Target
+from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS
+
+BIT = {name: 1 << index for name, index in FIELD_INDEX.items()}
+
+
+def mask_of(names: Iterable[str]) -> int:
+    """The bits of these fields."""
+    return sum(BIT[name] for name in names)
+
+
+NUMBERS = mask_of(ADDRESS_FIELDS | PORT_FIELDS)
+NAMES = mask_of({"iif", "oif", "physin", "physout"})
+LATE = NUMBERS | mask_of({"mark", "ct_mark"})
+"""Fields of which a chain meets many values, so that its rules are not sorted out by them beforehand."""
+CHANGED = mask_of({"mark", "ct_mark", "ct_state"})
+"""Fields that rules may change."""
+
+
+class Reads(NamedTuple):
+    """``fields``: bits of all that is read; ``whole``: of those numbers of which more than the range matters;
+    ``named``: the interfaces that are asked for."""
+
+    fields: int = 0
+    whole: int = 0
+    named: frozenset[Named] = frozenset()
+
+    def __or__(self, other: Reads) -> Reads:
+        return Reads(self.fields | other.fields, self.whole | other.whole, self.named | other.named)
+
+
+NOTHING = Reads()
+
+
+def reads_of(condition: Condition) -> Reads:
+    """What a resolved condition reads."""
+    if isinstance(condition, In | Exists):
+        return Reads(BIT[condition.field])
+    if isinstance(condition, Masked):
+        bit = BIT[condition.field]
+        return Reads(bit, bit & NUMBERS)
+    if isinstance(condition, Named):
+        return Reads(BIT[condition.field], 0, frozenset((condition,)))
+    if isinstance(condition, All | AnyOf):
+        found = NOTHING
+        for part in condition.parts:
+            found |= reads_of(part)
+        return found
+    return reads_of(condition.part) if isinstance(condition, Not) else NOTHING
+
+
+def read_by(target: Target) -> int:
+    """The fields that a target reads: all that mark a packet ask whether there is a connection."""
+    if isinstance(target, CopyMark):
+        return BIT["ct_state"] | BIT["ct_mark" if target.to == "mark" else "mark"]
+    return BIT["ct_state"] if isinstance(target, SetMark | NoTrack) else 0
+
+
+def borders_in(condition: Condition) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """(field, borders) of each set of values that a condition asks about."""
+    if isinstance(condition, In):
+        yield condition.field, condition.values.bounds
+    elif isinstance(condition, All | AnyOf):
+        for part in condition.parts:
+            yield from borders_in(part)
+    elif isinstance(condition, Not):
+        yield from borders_in(condition.part)

@@ -1,0 +1,138 @@
+"""The rules of one chain that are left for packets alike in interfaces, protocol and state, with an index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
+from fwaudit.netfilter.rule_list import ReadRow
+from fwaudit.packet.bounds import Bounds
+from fwaudit.path.match import match
+from fwaudit.path.reads import BIT
+from fwaudit.path.state import FIELD_INDEX, PacketState
+
+if TYPE_CHECKING:
+    from fwaudit.path.compiled import CompiledRule
+
+_DST, _SRC = FIELD_INDEX["dst"], FIELD_INDEX["src"]
+_INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")
+Exact = tuple[int, int] | None
+"""(index of a field, its one value) that a rule is about."""
+
+
+class Text(NamedTuple):
+    """A text as a specialised chain has it: the conditions that are left to ask, and what the rule does."""
+
+    conditions: tuple[Condition, ...]
+    compiled: CompiledRule
+    exact: Exact
+
+
+Divided = list[tuple[int, Text, tuple[Condition, ...]]]
+"""(identity of a text, the text with the conditions that are left to the end, those that are decided early)."""
+
+
+class Specialised:
+    """``texts`` by the identity of what a row says; rows whose text is not there do not match such packets.
+
+    Of 10,000 rules about one address or port each, `candidates` looks up the few that speak of the packet's own.
+    """
+
+    __slots__ = ("_buckets", "_general", "texts")
+
+    def __init__(self, rows: list[ReadRow], divided: Divided, state: PacketState) -> None:
+        self.texts = _left(divided, state)
+        self._general: list[int] = []
+        self._buckets: dict[int, dict[int, list[int]]] = {}
+        texts, general, buckets = self.texts, self._general, self._buckets
+        for place, (said, src, dst, _) in enumerate(rows):
+            text = texts.get(id(said))
+            if text is None:
+                continue
+            exact = text.exact
+            if dst is not None and len(dst.bounds) == 2 and dst.bounds[1] == dst.bounds[0] + 1:
+                exact = _DST, dst.bounds[0]
+            elif exact is None and src is not None:
+                bounds = src.bounds
+                if len(bounds) == 2 and bounds[1] == bounds[0] + 1:
+                    exact = _SRC, bounds[0]
+            if exact is None:
+                general.append(place)
+                if src is dst is None and not text.conditions and text.compiled.ends_chain:
+                    break  # nothing behind an unconditional verdict is reached
+            else:
+                buckets.setdefault(exact[0], {}).setdefault(exact[1], []).append(place)
+
+    def candidates(self, state: PacketState) -> list[int]:
+        """Places of the rules that may match a packet like this one, in order."""
+        found: list[list[int]] = []
+        for index, bucket in self._buckets.items():
+            value = state[index]
+            if value is None:
+                found += bucket.values()
+            elif value in bucket:
+                found.append(bucket[value])
+        if not found:
+            return self._general
+        out = [place for part in found for place in part] + self._general
+        out.sort()
+        return out
+
+
+def divide(compiled: dict[int, CompiledRule], late: int) -> Divided:
+    """The texts that do something, with the conditions that no packet's number decides apart from the others."""
+    out: Divided = []
+    known: dict[int, bool] = {}  # many rules share one condition
+    for said, rule in compiled.items():
+        if rule.goes_on:
+            continue
+        left: list[Condition] = []
+        early: list[Condition] = []
+        for part in rule.conditions:
+            is_late = known.get(id(part))
+            if is_late is None:
+                is_late = known[id(part)] = _is_late(part, late)
+            (left if is_late else early).append(part)
+        conditions = tuple(left) if early else rule.conditions
+        out.append((said, Text(conditions, rule, _exact(conditions)), tuple(early)))
+    return out
+
+
+def _left(divided: Divided, state: PacketState) -> dict[int, Text]:
+    out: dict[int, Text] = {}
+    known: dict[int, Bounds] = {}
+    for said, text, early in divided:
+        for condition in early:
+            bounds = known.get(id(condition))
+            if bounds is None:
+                bounds = known[id(condition)] = match(condition, state)
+            if not bounds.possibly:
+                break
+            if not bounds.certainly:
+                text = text._replace(conditions=(*text.conditions, condition))
+        else:
+            out[said] = text
+    return out
+
+
+def _is_late(condition: Condition, late: int) -> bool:
+    if isinstance(condition, In | Masked | Named | Exists):
+        return bool(BIT[condition.field] & late)
+    if isinstance(condition, All | AnyOf):
+        return any(_is_late(part, late) for part in condition.parts)
+    if isinstance(condition, Not):
+        return _is_late(condition.part, late)
+    return isinstance(condition, Unknown)
+
+
+def _exact(conditions: tuple[Condition, ...]) -> Exact:
+    found = {}
+    for condition in conditions:
+        if isinstance(condition, In) and condition.field in _INDEXED:
+            bounds = condition.values.bounds
+            if len(bounds) == 2 and bounds[1] == bounds[0] + 1:
+                found[condition.field] = bounds[0]
+    for name in _INDEXED if found else ():
+        if name in found:
+            return FIELD_INDEX[name], found[name]
+    return None
