@@ -28,7 +28,7 @@ def audit(snapshot: Snapshot) -> Report:
     return Report(
         host=host.name, taken_at=host.taken_at, exposures=found, firewall=_firewall(host), engine=_engine(host),
         networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
-        findings=find_all(Audited(host, engine, found)), inside=inside_of(host),
+        findings=find_all(Audited(host, engine, found, networks_of(host), inside_of(host))), inside=inside_of(host),
         policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
         docker_user=_docker_user(host), nftables_backend=host.engine.firewall == "nftables",
     )

@@ -6,23 +6,29 @@ A finding is one module. Its docstring is its page (what, why it hurts, how to s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from fwaudit.exposure.words import Networks
 from fwaudit.model.host import Host
-from fwaudit.model.report import Exposure, Finding, Service, Severity
-from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.model.report import Exposure, Finding, Severity
 from fwaudit.path.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One host, its exposures, and the engine for further questions."""
+    """One host, its exposures, and the engine for further questions.
+
+    ``networks``: each outside interface's own; ``inside``: all networks and addresses of the host. Both to put sources
+    into words.
+    """
 
     host: Host
     engine: Engine
     exposures: tuple[Exposure, ...]
+    networks: Mapping[str, Networks] = field(default_factory=dict)
+    inside: Networks = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,10 @@ class Kind:
 
     def finding(self, subject: str, severity: Severity, what: str, *, certain: bool = True, where_from: str = "",
                 why: tuple[str, ...] = (), next: tuple[str, ...] = (), owner: str = "",
-                exposure: Exposure | None = None) -> Finding:
+                exposure: Exposure | None = None, explains: bool = False, file: str = "", line: int = 0) -> Finding:
         """A finding of this kind."""
         return Finding(self.id, subject, self.title, severity, certain, what, where_from, why, next, owner, exposure,
-                       self.references)
+                       self.references, explains, file, line)
 
 
 class FindingModule(Protocol):
@@ -51,19 +57,3 @@ class FindingModule(Protocol):
 
     def find(self, audited: Audited) -> Iterator[Finding]:
         """Every finding of the kind on one host."""
-
-
-def port_name(exposure: Exposure) -> str:
-    """``5432/tcp (IPv4)``: how a finding names an exposure. Part of its identity, so without addresses."""
-    service = exposure.service
-    protocol = PROTOCOL_NAMES.get(service.proto, str(service.proto))
-    return f"{service.port}/{protocol} (IPv{exposure.family})"
-
-
-def owner_of(host: Host, service: Service) -> str:
-    """Who owns the fix: the compose file and service that a container's labels name, or its project; else nobody."""
-    for container in host.engine.containers:
-        if container.name == service.container and container.project:
-            place = container.config_files or f"project {container.project}"
-            return f"{place}, service {container.service}" if container.service else place
-    return ""

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fwaudit.findings.base import Audited, Kind, owner_of, port_name
+from fwaudit.findings.base import Audited, Kind
+from fwaudit.findings.cause import explained_by
+from fwaudit.findings.exposed import about, narrower, policy_says, subject
 from fwaudit.model.report import Finding, Severity
 
 KIND = Kind("docker-bypasses-ufw", "Docker bypasses the firewall policy", Severity.CRITICAL,
@@ -29,17 +31,12 @@ KIND = Kind("docker-bypasses-ufw", "Docker bypasses the firewall policy", Severi
 
 def find(audited: Audited) -> Iterator[Finding]:
     """One for each published port and family that is reached although policy denies it, wholly or in part."""
-    for exposure in audited.exposures:
-        if exposure.verdict != "bypass" or exposure.service.kind != "published":
-            continue
-        service, policy = exposure.service, exposure.policy
+    for exposure in explained_by(audited, KIND.id):
+        service = exposure.service
         allowed = any(way.allowed and way.bypass for way in exposure.ways)
         wider = "wider than policy allows" if allowed else "although policy denies it"
-        yield KIND.finding(
-            f"{port_name(exposure)} of {service.container}", exposure.severity,
-            f"{port_name(exposure)} of {service.container} is reached from outside {wider}.",
-            why=(f"{policy.by} says: {policy.text}" + (f" (rule {policy.rule})" if policy.rule else ""),
+        yield about(
+            KIND, audited, exposure, f"{subject(exposure)} is reached from outside {wider}.",
+            why=(policy_says(exposure),
                  "Docker's DNAT sends the packet to the container before INPUT and its rules are asked."),
-            next=(f"publish it on this host alone: -p 127.0.0.1:{service.port}:{service.container_port}",),
-            owner=owner_of(audited.host, service), exposure=exposure,
-        )
+            next=(narrower(exposure),) if service.container_port else (), explains=True)

@@ -116,5 +116,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "id": finding.id, "subject": finding.subject, "title": finding.title,
         "severity": finding.severity.name.lower(), "certain": finding.certain, "what": finding.what,
         "where_from": finding.where_from, "why": list(finding.why), "next": list(finding.next),
-        "owner": finding.owner, "references": list(finding.references),
+        "owner": finding.owner, "file": finding.file, "line": finding.line, "references": list(finding.references),
     }
