@@ -28,6 +28,7 @@ from fwaudit.packet.fields import ICMP, ICMPV6, Field
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
 
 _MAX_LIST_DEPTH = 8
+_LINK_LOCAL6 = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
 _ICMP = IntervalSet.of(ICMP, ICMPV6)
 
 
@@ -44,7 +45,7 @@ def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = 
     if isinstance(condition, InSet):
         return _in_set(condition, facts, family)
     if isinstance(condition, ReversePath):
-        return _reverse_path(condition, facts, family)
+        return _reverse_path(condition, facts, family, backend)
     if isinstance(condition, In) and condition.field in ("iif_index", "oif_index"):
         name: Field = "iif" if condition.field == "iif_index" else "oif"
         return AnyOf(tuple(Named(name, facts.indexes[i]) for i in facts.indexes if i in condition.values))
@@ -57,7 +58,8 @@ def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = 
 def _address_type(condition: AddressType, facts: Facts, family: int, backend: Backend) -> Condition:
     if family not in facts.known:
         return Unknown(f"the type of the {condition.field} address", "the addresses of the host are not known")
-    if family == 6 and backend != "native" and condition.types & {"unreachable", "prohibit", "blackhole"}:
+    if family == 6 and condition.types & (_REFUSALS if backend != "native" else _ROUTED) and (
+            backend != "native" or family not in facts.routing):
         return Unknown(f"the type of the {condition.field} address", "IPv6 asks the whole routing table for it")
     if not condition.interface:
         return In(condition.field, _types(condition.types, facts, family, "", backend))
@@ -70,11 +72,19 @@ def _address_type(condition: AddressType, facts: Facts, family: int, backend: Ba
     return AnyOf(tuple(listed))
 
 
+_REFUSALS = frozenset({"unreachable", "prohibit", "blackhole"})
+_ROUTED = _REFUSALS | {"unicast"}
+
+
 def _types(kinds: Iterable[str], facts: Facts, family: int, interface: str, backend: Backend) -> IntervalSet:
     out = EMPTY
     for kind in kinds:
         if kind == "unicast":
             out = out | _unicast(facts, family, interface, backend)
+        elif kind in _REFUSALS and family == 6 and not interface:
+            out = out | facts.routing[6].refused[kind] - MULTICAST[6]
+        elif kind == "unreachable" and family == 6:
+            out = out | ~(_unicast(facts, family, interface, backend) | _special(facts, family, interface))
         elif kind == "unspec":
             out = out | (IntervalSet((0, 1)) if family == 6 else EMPTY)
         else:
@@ -87,23 +97,57 @@ def _unicast(facts: Facts, family: int, interface: str, backend: Backend) -> Int
     addresses are unicast as well (xt_addrtype.c match_type6); nft's fib does not (nft_fib_ipv6.c)."""
     if family == 6 and backend != "native":
         return ~(MULTICAST[6] | IntervalSet((0, 1)))
-    other = EMPTY
-    for kind in ("local", "broadcast", "multicast", "anycast"):
-        other = other | facts.addresses(family, kind, interface)
+    other = _special(facts, family, interface)
+    if family == 6 and interface:
+        return facts.routing[6].strict.get(interface, EMPTY) - other
+    if family == 6:
+        for area in facts.routing[6].refused.values():
+            other = other | area
     return ~other
 
 
-def _reverse_path(condition: ReversePath, facts: Facts, family: int) -> Condition:
-    ways = facts.reverse.get(family)
-    if ways is None or condition.marked:
+def _special(facts: Facts, family: int, interface: str) -> IntervalSet:
+    out = EMPTY
+    for kind in ("local", "broadcast", "multicast", "anycast"):
+        out = out | facts.addresses(family, kind, interface)
+    return out
+
+
+# ---- the way back ---------------------------------------------------------------------------------------------------
+
+
+def _reverse_path(condition: ReversePath, facts: Facts, family: int, backend: Backend) -> Condition:
+    """Sources: net/ipv4/netfilter/nft_fib_ipv4.c and ipt_rpfilter.c, their IPv6 siblings.
+
+    What comes in by lo always passes. IPv4 asks whether the best route is over the interface; so does ip6t_rpfilter,
+    but among several of one prefix it prefers that one; nft's IPv6 takes the best route of the interface, as all do
+    for link-local sources.
+    """
+    routing = facts.routing.get(family)
+    if routing is None:
         return Unknown("rpfilter", "the route back depends on policy routing or was not read")
-    everywhere = EMPTY
-    for area in ways.values():
-        everywhere = everywhere | area
+    ways = routing.strict if family == 6 and backend == "native" else routing.best
+    sure: list[Condition] = [Named("iif", "lo")]
+    unsure: list[Condition] = []
+    for name, area in sorted(ways.items()):
+        if family == 6:
+            area = area - _LINK_LOCAL6 | routing.strict[name] & _LINK_LOCAL6
+            unsure.append(All((Named("iif", name), In("src", routing.strict[name] - area))))
+        sure.append(All((Named("iif", name), In("src", area))))
     if condition.loose:
-        return In("src", everywhere)
-    on = [All((Named("iif", name), In("src", area))) for name, area in sorted(ways.items())]
-    return AnyOf(tuple(on))
+        everywhere = EMPTY
+        for area in routing.best.values():
+            everywhere = everywhere | area
+        sure.append(In("src", everywhere - _LINK_LOCAL6 if family == 6 else everywhere))
+        unsure = []
+    if family == 4:
+        unsure.append(In("src", IntervalSet((0, 1)) | facts.addresses(4, "broadcast")))
+    elif backend != "native":
+        sure.append(In("src", IntervalSet((0, 1))))
+    if condition.accept_local:
+        unsure.append(In("src", facts.addresses(family, "local")))
+    doubt = Unknown("rpfilter", "which of several routes is taken back")
+    return AnyOf((*sure, All((AnyOf(tuple(unsure)), doubt))))
 
 
 # ---- named sets -----------------------------------------------------------------------------------------------------

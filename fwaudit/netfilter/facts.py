@@ -16,16 +16,30 @@ _LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
 
 
 @dataclass(frozen=True, slots=True)
+class Routing:
+    """Addresses by what the routing tables say of them; the host's own are in none.
+
+    ``best``: those whose best route is over that interface; ``strict``: those with any route over it; ``refused``: by
+    kind, those that the best route makes unreachable, prohibit or blackhole. Without a route is unreachable.
+    """
+
+    best: Mapping[str, IntervalSet]
+    strict: Mapping[str, IntervalSet]
+    refused: Mapping[str, IntervalSet]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """``types[family][interface][type]`` is the set of addresses of that routing type; interface "" is any.
 
-    ``known`` says for which families the addresses of the host are known at all.
+    ``known`` says for which families the addresses of the host are known at all; ``routing`` has those families whose
+    routes were read and go by addresses alone.
     """
 
     types: Mapping[int, Mapping[str, Mapping[str, IntervalSet]]]
     known: frozenset[int]
     sets: Mapping[tuple[str, ...], NamedSet]
-    reverse: Mapping[int, Mapping[str, IntervalSet]] = field(default_factory=dict)
+    routing: Mapping[int, Routing] = field(default_factory=dict)
     indexes: Mapping[int, str] = field(default_factory=dict)
 
     def addresses(self, family: int, kind: str, interface: str = "") -> IntervalSet:

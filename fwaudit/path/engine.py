@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
@@ -10,6 +12,7 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
 from fwaudit.path.route import Admission, Fib
+from fwaudit.path.routing_facts import RoutingFacts
 from fwaudit.path.state import PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
@@ -20,8 +23,8 @@ class Engine:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.tables = Tables(host, facts_of(host))
         self.fibs = {family: Fib(host, family) for family in (4, 6)}
+        self.tables = Tables(host, replace(facts_of(host), routing=RoutingFacts(host, self.fibs)))
         self.services = Services(host)
         self._blind = {family: _unread_rules(host, family) for family in (4, 6)}
         self._journey = Journey(host, self.tables, self.fibs, Admission(host, self.fibs), self.services)

@@ -6,7 +6,7 @@ net/netfilter/nf_nat_redirect.c, xt_NETMAP.c.
 
 from __future__ import annotations
 
-from fwaudit.model.host import Host
+from fwaudit.model.host import Address, Host
 from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat
 from fwaudit.packet.address import format_address
 from fwaudit.path.state import PacketState
@@ -93,8 +93,25 @@ def _translate_source(state: PacketState, target: Snat, host: Host) -> list[Pack
         return [state._replace(ct_snat=1, reply_dst=address) for address in range(low, high + 1)]
     interface = host.interfaces.get(state.oif)
     own = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
-    own.sort(key=lambda a: a.scope in _LINK_SCOPES)
+    if state.family == 6:
+        own.sort(key=lambda a: _preference(a, state.dst))
+    else:
+        own.sort(key=lambda a: a.scope in _LINK_SCOPES)
     return [state._replace(ct_snat=1, reply_dst=own[0].value if own else None)]
+
+
+def _preference(own: Address, dst: int | None) -> tuple[bool, bool, int, bool, int]:
+    """Orders an interface's addresses as sources for a destination: rules 1, 2, 6 and 8 of RFC 6724
+    (net/ipv6/addrconf.c, ipv6_get_saddr_eval). The sort keeps the order of those that it does not tell apart."""
+    wanted, scope = (_scope(dst) if dst else 0), _scope(own.value)
+    far = dst if dst is not None else 0x2000 << 112
+    common = min(128 - (own.value ^ far).bit_length(), own.prefix)
+    return (own.value != dst, scope < wanted, scope if scope >= wanted else -scope,
+            _is_unique_local(own.value) != _is_unique_local(far), -common)
+
+
+def _is_unique_local(address: int) -> bool:
+    return address >> 121 == 0xFC >> 1
 
 
 def describe(target: Dnat | Redirect | NetmapDnat | Snat, before: PacketState, after: PacketState) -> str:

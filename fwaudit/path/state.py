@@ -16,6 +16,7 @@ PEER = None
 class PacketState(NamedTuple):
     """One packet, as rules can see it. Names are those of `fwaudit.packet.fields.Field`.
 
+    ``nat_done``: NAT at this place is decided, even where it changed nothing (IPS_SRC_NAT_DONE, IPS_DST_NAT_DONE).
     ``answers``: of an answer, (ct_snat, ct_dnat) of the connection that tracking will find for it; None: it finds none.
     """
 
@@ -51,6 +52,7 @@ class PacketState(NamedTuple):
     bridged: int = 0
     pkttype: int = 0
     locally_made: int = 0
+    nat_done: int = 0
     answers: tuple[int, int] | None = None
 
 

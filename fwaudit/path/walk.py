@@ -82,7 +82,6 @@ class Walk:
         chains = self.tables.base_chains(self.family, hook, device)
         tracked = looped or hook not in ("prerouting", "output")
         turned = looped
-        done: dict[PacketState, bool] = {}
         for base in chains:
             if looped and base.chain.kind == "nat":
                 continue
@@ -90,12 +89,13 @@ class Walk:
                 worlds, tracked = [self._track(world) for world in worlds], True
             if not turned and base.place[0] >= _nat_place(hook):
                 worlds, turned = [_turn_back(world, hook) for world in worlds], True
-            worlds = self._run(base, worlds, hook, done)
+            worlds = self._run(base, worlds, hook)
         if not tracked:
             worlds = [self._track(world) for world in worlds]
         if not turned:
             worlds = [_turn_back(world, hook) for world in worlds]
-        worlds = _merge(worlds)
+        worlds = _merge([world._replace(state=world.state._replace(nat_done=0)) if world.state.nat_done else world
+                         for world in worlds])
         return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
 
     def _track(self, world: World) -> World:
@@ -113,14 +113,14 @@ class Walk:
             orig_dport=state.dport, reply_src=state.dst, reply_dst=state.src, reply_sport=state.dport,
             reply_dport=state.sport))
 
-    def _run(self, base: BaseChain, worlds: list[World], hook: Hook, done: dict[PacketState, bool]) -> list[World]:
+    def _run(self, base: BaseChain, worlds: list[World], hook: Hook) -> list[World]:
         out: list[World] = []
         for world in worlds:
-            if base.chain.kind == "nat" and (world.state.ct_state != STATE_NEW or world.state in done):
+            if base.chain.kind == "nat" and (world.state.ct_state != STATE_NEW or world.state.nat_done):
                 out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
                 continue
             for outcome, passed in self._outcomes(base, world, hook):
-                out += self._apply(base, outcome, passed, hook, done)
+                out += self._apply(base, outcome, passed, hook)
         return out if self.peer is not None else _merge(out)
 
     def _outcomes(self, base: BaseChain, world: World, hook: Hook) -> Iterable[tuple[Outcome, World]]:
@@ -148,8 +148,7 @@ class Walk:
         for outcome, area in areas.items():
             yield outcome, world if area is world.peers else World(world.state, area)
 
-    def _apply(self, base: BaseChain, outcome: Outcome, world: World, hook: Hook,
-               done: dict[PacketState, bool]) -> list[World]:
+    def _apply(self, base: BaseChain, outcome: Outcome, world: World, hook: Hook) -> list[World]:
         verdict, detail = outcome.verdict, outcome.detail
         if outcome.change:
             world = world._replace(state=changed(world.state, outcome.change))
@@ -166,12 +165,12 @@ class Walk:
         elif verdict == "reject":
             self.end(world, "rejected")
         elif verdict == "nat":
-            return self._translate(world, detail, done)
+            return self._translate(world, detail)
         else:
             self.undecided(world, str(detail))
         return []
 
-    def _translate(self, world: World, target: object, done: dict[PacketState, bool]) -> list[World]:
+    def _translate(self, world: World, target: object) -> list[World]:
         assert isinstance(target, Dnat | Redirect | NetmapDnat | Snat)
         try:
             states = nat.translate(world.state, target, self.host)
@@ -180,11 +179,10 @@ class Walk:
             return []
         out = []
         for state in states:
-            done[state] = True
             steps = world.steps
             if steps:
                 steps = (*steps[:-1], _with_effect(steps[-1], nat.describe(target, world.state, state)))
-            out.append(World(state, world.peers, steps, world.doubts))
+            out.append(World(state._replace(nat_done=1), world.peers, steps, world.doubts))
         return out
 
     def _step(self, base: BaseChain, hook: str, met: Met, state: PacketState) -> Step:

@@ -14,8 +14,8 @@ from oracle_frames import ICMP, ICMPV6, TCP, UDP, Packet
 from oracle_world import LINKS, Case
 
 PROFILES: tuple[str, ...] = ("iptables", "legacy", "filter", "native", "mixed")
-"""``iptables`` and ``legacy``: one backend; ``filter``: table filter alone; ``native``: nft's own tables; ``mixed``: two
-of the three side by side, or all."""
+"""``iptables`` and ``legacy``: one backend; ``filter``: table filter alone; ``native``: nft's own tables; ``mixed``:
+two of the three side by side, or all."""
 _NETWORKS = {
     link.name: [ipaddress.ip_interface(address).network for address in link.addresses]
     for link in LINKS if link.kind == "bridge"

@@ -23,7 +23,9 @@ _ODD = ("meta length < 2000", "limit rate 100000/second burst 100000 packets", "
 class Draft:
     """A rule being written. ``version``: 4, 6, or 0 for a rule that tells none from the other. ``proto``: tcp, udp,
     th (either), icmp or empty. ``hooks``: where it may be walked. ``side``: of a nat chain. ``said``: whether the rule
-    begins with its protocol, as some expressions need it; None while that is open."""
+    begins with its protocol, as some expressions need it; None while that is open. ``family_said``: its target is
+    for one family.
+    """
 
     version: int
     proto: str
@@ -31,6 +33,7 @@ class Draft:
     netdev: bool
     side: str
     said: bool | None = None
+    family_said: bool = False
 
     def say(self) -> bool:
         """Have the rule begin with its protocol; False where that is too late."""
@@ -199,7 +202,7 @@ class NftMatches:
         choices = []
         if not draft.proto:
             choices += [self.compared("meta l4proto", "proto"), "meta l4proto != tcp", "meta l4proto { tcp, udp }"]
-        if not draft.version:
+        if not draft.version and not draft.family_said:
             choices += ["meta protocol ip", "meta protocol != ip6", "meta protocol { ip, ip6 }"]
             if self.family == "inet" and not draft.netdev:
                 choices += ["meta nfproto ipv4", "meta nfproto ipv6", "meta nfproto != ipv4"]
@@ -217,7 +220,9 @@ class NftMatches:
     def status(self, draft: Draft) -> str:
         pool = self.pool
         bits = pool.one(("dnat", "dnat", "snat", "dnat,snat", "assured", "seen-reply", "confirmed", "expected"))
-        return f"ct status {pool.one(('', '', '!= '))}{bits}"
+        if pool.chance(self.odd):
+            return f"ct status != {bits}"  # the status as a whole, of which a dump tells little
+        return f"ct status {pool.one(('', '', '! '))}{bits}"
 
     def connection(self, draft: Draft) -> str:
         """Direction, addresses and ports of the connection's two directions."""
@@ -230,7 +235,8 @@ class NftMatches:
             return self.compared(f"ct {way} {pool.one(('proto-dst', 'proto-dst', 'proto-src'))}", "port", True)
         if draft.version:
             return self.compared(f"ct {way} {draft.ip} {pool.one(('daddr', 'saddr'))}", f"addr{draft.version}")
-        return f"ct {way} protocol {pool.one(('tcp', 'udp', 'icmp'))}"
+        # beside a protocol, nft lists the rule without it
+        return "" if draft.proto else f"ct {way} protocol {pool.one(('tcp', 'udp', 'icmp'))}"
 
     # ---- routing ----------------------------------------------------------------------------------------------------
 

@@ -122,7 +122,9 @@ class NftTargets:
             choices += ["reject with icmp host-unreachable", "reject with icmp admin-prohibited"]
         if draft.version == 6 or (self.family == "inet" and not draft.version):
             choices += ["reject with icmpv6 no-route", "reject with icmpv6 addr-unreachable"]
-        return pool.one(choices)
+        text = pool.one(choices)
+        draft.family_said = draft.family_said or not text.startswith(("reject with icmpx", "reject with tcp"))
+        return text
 
     def nat(self, draft: Draft) -> str:
         if draft.side == "src":
