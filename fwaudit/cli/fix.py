@@ -89,7 +89,7 @@ def fix(
     if what == "--apply":
         return fix_apply.apply(wish_of(port, container, allow, only), state, confirm_within, timeout, persist,
                                cut_sessions)
-    return fix_apply.other(what, state, timeout, unconfirmed, after)
+    return fix_apply.other(what, state, timeout, persist, unconfirmed, after)
 
 
 fix.__doc__ = _HELP

@@ -13,6 +13,7 @@ from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING, say
 if TYPE_CHECKING:
     from fwaudit.fix.planner import Wish
     from fwaudit.host.apply import Applied, Fixer
+    from fwaudit.host.checkpoint import Checkpoint
     from fwaudit.model.host import Host
 
 
@@ -23,7 +24,7 @@ def apply(wish: Wish, folder: Path, within: float, timeout: float, persist: bool
 
     fixer = _fixer(folder, timeout)
     try:
-        done = fixer.apply(wish, within, session_of)
+        done = fixer.apply(wish, within, session_of, persist)
     except FixError as error:
         say(f"fwaudit: {error}")
         say(f"  {error.hint or 'The host is as it was.'}")
@@ -33,11 +34,6 @@ def apply(wish: Wish, folder: Path, within: float, timeout: float, persist: bool
         return OK
     _tell_closed(done)
     code = _confirmed(fixer, done, within)
-    if code == OK and persist:
-        from fwaudit.host.persist import install
-
-        for line in install():
-            print(line)
     _sessions(done, cut and code == OK)
     return code
 
@@ -67,8 +63,7 @@ def _confirmed(fixer: Fixer, done: Applied, within: float) -> int:
     answer = sys.stdin.readline().strip().lower() if ready else ""
     try:
         if answer in ("y", "yes"):
-            fixer.confirm()
-            print("Confirmed. Take it back at any time: fwaudit fix --revert")
+            _keep(fixer.confirm())
             return OK
         fixer.revert()
     except FixError as error:
@@ -96,15 +91,26 @@ def _sessions(done: Applied, cut: bool) -> None:
         print(f"    {' '.join(argv)}")
 
 
-def other(what: str, folder: Path, timeout: float, unconfirmed: str, after: float) -> int:
+def _keep(checkpoint: Checkpoint) -> None:
+    """What is said of a confirmed fix, and done for one that is to outlive the next boot."""
+    from fwaudit.host.persist import install
+
+    print("Confirmed. Take it back at any time: fwaudit fix --revert")
+    if not checkpoint.persist:
+        print("It lasts until the next reboot. Keep it for good: fwaudit fix --confirm --persist")
+        return
+    for line in install():
+        print(line)
+
+
+def other(what: str, folder: Path, timeout: float, persist: bool, unconfirmed: str, after: float) -> int:
     """``--confirm``, ``--revert``, ``--status``, ``--sync``, ``--restore``."""
     from fwaudit.errors import FixError
 
     fixer = _fixer(folder, timeout)
     try:
         if what == "--confirm":
-            fixer.confirm()
-            print("Confirmed: it stays until the next reboot. Keep it for good: fwaudit fix --apply --persist")
+            _keep(fixer.confirm(persist))
         elif what == "--revert":
             return _revert(fixer, unconfirmed, after)
         elif what == "--status":
@@ -127,7 +133,7 @@ def _revert(fixer: Fixer, unconfirmed: str, after: float) -> int:
     if unconfirmed:
         if after and not timer.wait(fixer.store, unconfirmed, after):
             return OK
-        fixer.revert(unconfirmed)
+        _revert_at_last(fixer, unconfirmed)
         return OK
     done = fixer.revert()
     removed = persist.remove()
@@ -135,6 +141,19 @@ def _revert(fixer: Fixer, unconfirmed: str, after: float) -> int:
     for line in removed:
         print(line)
     return OK
+
+
+def _revert_at_last(fixer: Fixer, unconfirmed: str) -> None:
+    """The timer's revert. Where it fails (a tool is missing, a table is locked), it is tried again for an hour."""
+    from fwaudit.errors import FixError
+
+    for _ in range(720):
+        try:
+            fixer.revert(unconfirmed)
+            return
+        except FixError as error:
+            say(f"fwaudit: {error}")
+            time.sleep(5)
 
 
 def _status(fixer: Fixer) -> int:
@@ -151,7 +170,7 @@ def _status(fixer: Fixer) -> int:
         print("A fix is applied and confirmed." if all(there) else
               "A fix was confirmed, but its rules are gone (a reboot, or iptables -F). Load them: fwaudit fix --sync")
         print("It is kept after reboots." if persist.installed() else
-              "It lasts until the next reboot. Keep it: fwaudit fix --apply --persist")
+              "It lasts until the next reboot. Keep it: fwaudit fix --confirm --persist")
         return OK if all(there) else WARNING
     if found.state == "applied" and found.boot == boot_id() and now < found.deadline:
         print(f"A fix is applied and waits {found.deadline - now:.0f} more seconds for: fwaudit fix --confirm")

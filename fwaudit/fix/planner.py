@@ -11,6 +11,7 @@ from fwaudit.fix import docker_user, lines, nftables
 from fwaudit.fix.iptables import CannotSay
 from fwaudit.fix.lines import Endpoint, Line, Scope
 from fwaudit.fix.policy import Clause, Reading, read_policy
+from fwaudit.intent import ufw
 from fwaudit.model.host import Container, Host, PublishedPort
 from fwaudit.model.plan import Plan, Transaction
 from fwaudit.model.ruleset import Backend, Chain, Drop, Jump, Reject, Rule, Table
@@ -93,6 +94,10 @@ class _Planner:
             transactions = ()
         if self.refused:
             return Plan(refused=tuple(dict.fromkeys(self.refused)), notes=tuple(self.notes))
+        if engine_backend(self.host) == "native" and any(ufw.in_force(self.host, family) for family in (4, 6)):
+            self.notes.append("This engine writes nftables rules, and ufw's FORWARD chain is asked after them: what ufw "
+                              "does not allow to be forwarded is closed already. To open a port of a container: "
+                              "ufw route allow proto tcp to ADDRESS port PORT")
         return Plan(transactions, (), tuple(dict.fromkeys(self.notes)), tuple(self._allowed_words()))
 
     # ---- what there is ----------------------------------------------------------------------------------------------

@@ -48,8 +48,10 @@ class Fixer:
 
     # ---- apply ------------------------------------------------------------------------------------------------------
 
-    def apply(self, wish: Wish, within: float, session: Callable[[Host], Query | None] = lambda host: None) -> Applied:
-        """Plan, prove, load, measure. Raises FixError; its message says what the host is now."""
+    def apply(self, wish: Wish, within: float, session: Callable[[Host], Query | None] = lambda host: None,
+              persist: bool = False) -> Applied:
+        """Plan, prove, load, measure. Raises FixError; its message says what the host is now. ``persist``: what a
+        confirmation will keep after a reboot."""
         with self.store.locked():
             previous = self._settled()
             host = self.look()
@@ -61,7 +63,7 @@ class Fixer:
                 raise FixError(_refusal(proof), "Nothing was changed. See all: fwaudit fix --dry-run")
             if not proof.needed:
                 return Applied(made, proof, None)
-            return Applied(made, proof, self._load(host, made, proof, wish, within, previous))
+            return Applied(made, proof, self._load(host, made, proof, wish, within, previous, persist))
 
     def _settled(self) -> Checkpoint | None:
         """The confirmed checkpoint, None where there is none; what a crash has left is taken back first."""
@@ -75,11 +77,12 @@ class Fixer:
         return found.previous
 
     def _load(self, host: Host, made: Plan, proof: Proof, wish: Wish, within: float,
-              previous: Checkpoint | None) -> Checkpoint:
+              previous: Checkpoint | None, persist: bool) -> Checkpoint:
         undo = tuple(rules.undo_of(each) for each in made.transactions)
         checkpoint = Checkpoint(timer.new_identity(), "prepared", time.time() + within, boot_id(), undo,
                                 wish_to_json(wish), tuple((each.argv, each.text) for each in made.transactions),
-                                __version__, replace(previous, previous=None) if previous else None)
+                                __version__, persist or (previous is not None and previous.persist),
+                                replace(previous, previous=None) if previous else None)
         self.store.write(checkpoint)
         try:
             timer.start(checkpoint.id, within, self.store.folder)
@@ -118,13 +121,17 @@ class Fixer:
 
     # ---- confirm and revert -----------------------------------------------------------------------------------------
 
-    def confirm(self) -> Checkpoint:
-        """Keep what was applied. Raises FixError where there is nothing to keep."""
+    def confirm(self, persist: bool = False) -> Checkpoint:
+        """Keep what was applied (``persist``: after a reboot as well). Raises FixError where there is nothing to
+        keep."""
         with self.store.locked():
             found = self.store.read()
             if found is None:
                 raise FixError("there is no fix to confirm", "Apply one: fwaudit fix --apply")
             if found.state == "confirmed":
+                if persist and not found.persist:
+                    found = replace(found, persist=True)
+                    self.store.write(found)
                 return found
             if found.state != "applied" or time.time() > found.deadline or found.boot != boot_id():
                 raise FixError("too late to confirm: the fix was not finished, or its time is over",
@@ -134,7 +141,8 @@ class Fixer:
             first = {_place(undo): undo for undo in found.undo}
             if found.previous is not None:
                 first |= {_place(undo): undo for undo in found.previous.undo}
-            kept = replace(found, state="confirmed", undo=tuple(first.values()), previous=None)
+            kept = replace(found, state="confirmed", undo=tuple(first.values()), previous=None,
+                           persist=persist or found.persist)
             self.store.write(kept)
         timer.stop(found.id)
         return kept

@@ -49,7 +49,8 @@ class Undo:
 class Checkpoint:
     """``id`` names one apply. ``deadline``: seconds since the epoch, when it is taken back unless confirmed.
 
-    ``previous``: the checkpoint of a fix that was confirmed before this one, to which a revert leads.
+    ``persist``: keep it after a reboot, once it is confirmed. ``previous``: the checkpoint of a fix that was confirmed
+    before this one, to which a revert leads.
     ``wish`` and ``loaded``: what the plan was about, and the text of each transaction, so that it can be loaded again
     after a reboot; ``boot``: the kernel's boot id, by which a reboot is known.
     """
@@ -62,6 +63,7 @@ class Checkpoint:
     wish: dict[str, Any]
     loaded: tuple[tuple[tuple[str, ...], str], ...] = ()
     version: str = ""
+    persist: bool = False
     previous: Checkpoint | None = None
 
 
@@ -170,7 +172,7 @@ def _decode(value: Any) -> Checkpoint:
         id=str(value["id"]), state=value["state"], deadline=float(value["deadline"]), boot=str(value["boot"]),
         undo=tuple(_undo(each) for each in value["undo"]), wish=dict(value["wish"]),
         loaded=tuple((tuple(map(str, argv)), str(text)) for argv, text in value["loaded"]),
-        version=str(value["version"]),
+        version=str(value["version"]), persist=bool(value["persist"]),
         previous=_decode({"schema": SCHEMA, **value["previous"]}) if value["previous"] else None)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from machine import REPOSITORY, Machine
+from probes import Probe, fire
 from situations import denied_but_published
 
 pytestmark = pytest.mark.lab
@@ -53,6 +55,65 @@ def _wait_until_it_is(machine: Machine, before: str, what: object) -> None:
             assert machine.fwaudit("fix", "--revert", "--state", _FOLDER).returncode == 0
             return
         time.sleep(0.2)
+
+
+FIRST_LOAD, SECOND_LOAD = 6, 7
+
+
+def test_docker_restarts_in_the_middle(machine: Machine) -> None:
+    denied_but_published(machine)
+
+    def restart() -> None:
+        machine.docker.stop()
+        machine.docker.start()
+        machine.docker.start_container("pg")
+
+    said = _meanwhile(machine, SECOND_LOAD, restart)
+    assert "ended" in said, said
+    assert "waits" in machine.fwaudit("fix", "--status", "--state", _FOLDER).stdout
+    assert fire(machine, _STRANGER)[0].by is None
+    assert machine.fwaudit("fix", "--revert", "--state", _FOLDER).returncode == 0
+    assert "FWAUDIT" not in machine.sh(_SAVE)
+    assert fire(machine, _STRANGER)[0].by == "pg"
+
+
+def test_a_container_starts_in_the_middle(machine: Machine) -> None:
+    denied_but_published(machine)
+    said = _meanwhile(machine, FIRST_LOAD, lambda: machine.docker.run("late", "6379:6379"))
+    assert "ended" in said, said
+    late = [Probe("pub", "eth0", "198.51.100.7", "203.0.113.10", 6379, "tcp")]
+    assert [outcome.by for outcome in fire(machine, [*_STRANGER, *late])] == [None, None]
+    assert machine.fwaudit("fix", "--revert", "--state", _FOLDER).returncode == 0
+    assert fire(machine, late)[0].by == "late"
+
+
+def test_the_tool_vanishes_in_the_middle_and_comes_back(machine: Machine) -> None:
+    """Where even the undo cannot be loaded, the timer tries again until it can."""
+    denied_but_published(machine)
+    before = machine.sh(_SAVE)
+    tool = machine.sh("command -v iptables-nft-restore").strip()
+    said = _meanwhile(machine, SECOND_LOAD, lambda: machine.sh(f"mv {tool} {tool}.away"))
+    assert "taking it back failed as well" in said, said
+    machine.sh(f"mv {tool}.away {tool}")
+    _wait_until_it_is(machine, before, "tool")
+
+
+def _meanwhile(machine: Machine, step: int, act: Callable[[], object]) -> str:
+    """Apply, and do something just before one of the steps."""
+    argv = machine.command(["env", f"PYTHONPATH={REPOSITORY}", sys.executable, "/lab/faulty.py", _FOLDER, "20",
+                            str(step), "wait"])
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while machine.run("test", "-e", f"{_FOLDER}/waiting").returncode != 0:
+        assert child.poll() is None, child.communicate()[0]
+        time.sleep(0.1)
+    act()
+    machine.sh(f"touch {_FOLDER}/go")
+    said = child.communicate()[0]
+    machine.sh(f"rm {_FOLDER}/go {_FOLDER}/waiting")
+    return said
+
+
+_STRANGER = [Probe("pub", "eth0", "198.51.100.7", "203.0.113.10", 5432, "tcp")]
 
 
 def test_a_full_disk_changes_nothing(machine: Machine) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 
 import pytest
 from machine import Machine
 from probes import Outcome, Probe, everything, fire
+from requirements import requires
 from situations import denied_but_published, ipv6_network, two_networks
 
 pytestmark = pytest.mark.lab
@@ -83,9 +85,9 @@ def test_what_nobody_confirms_is_taken_back(machine: Machine) -> None:
 def test_a_reboot_and_what_is_kept(machine: Machine) -> None:
     """As after a boot: no rules at all; then ours before Docker, and Docker and ufw after it."""
     denied_but_published(machine)
-    said = _fix(machine, "--apply", "--persist")
-    assert "taken back" in said
-    _fix(machine, "--confirm")
+    _fix(machine, "--apply", "--persist")
+    assert machine.run("ls", "/etc/cron.d/fwaudit-fix").returncode != 0
+    assert "written: /etc/cron.d/fwaudit-fix" in _fix(machine, "--confirm")
     probes = [Probe("pub", "eth0", "198.51.100.7", "203.0.113.10", 5432, "tcp"),
               Probe("pub", "eth0", "198.51.100.7", "203.0.113.10", 22, "tcp")]
     machine.docker.stop()
@@ -100,7 +102,8 @@ def test_a_reboot_and_what_is_kept(machine: Machine) -> None:
     assert "applied and confirmed" in _fix(machine, "--status")
     _fix(machine, "--sync")
     assert [outcome.by for outcome in fire(machine, probes)] == [None, "HOST"]
-    _fix(machine, "--revert")
+    assert "removed: /etc/cron.d/fwaudit-fix" in _fix(machine, "--revert")
+    assert machine.run("ls", "/etc/cron.d/fwaudit-fix").returncode != 0
     assert "FWAUDIT" not in machine.sh(_SAVE)
 
 
@@ -154,3 +157,35 @@ def test_ufw_limit_counts_for_a_container(machine: Machine) -> None:
     assert [fire(machine, probe)[0].by for _ in range(5)] == ["pg"] * 5
     assert fire(machine, probe)[0].by is None
     _fix(machine, "--revert")
+
+
+def test_open_connections_go_on_unless_they_are_cut(machine: Machine) -> None:
+    requires("conntrack")
+    machine.ufw("allow 22/tcp")
+    machine.docker.start()
+    machine.docker.run("dns", "5300:5300/udp")
+    with machine.outside["pub"].inside():
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with client:
+        client.settimeout(1.0)
+        client.connect(("203.0.113.10", 5300))
+        assert _asks(client)
+        _fix(machine, "--apply")
+        assert _asks(client), "a connection that is known goes on"
+        said = _fix(machine, "--revert")
+        assert _asks(client)
+        said = _fix(machine, "--apply", "--cut-sessions")
+        assert "ended: conntrack -D -f ipv4 -p udp --orig-port-dst 5300" in said
+        assert not _asks(client)
+        _fix(machine, "--revert")
+        assert _asks(client)
+
+
+def _asks(client: socket.socket) -> bool:
+    for _ in range(3):
+        try:
+            client.send(b"?")
+            return b"dns" in client.recv(1000)
+        except TimeoutError:
+            continue
+    return False

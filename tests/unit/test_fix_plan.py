@@ -66,6 +66,12 @@ def test_an_engine_that_writes_nftables_rules_gets_a_table():
     assert "DOCKER-USER" not in each.text
 
 
+def test_an_engine_behind_ufw_is_told_so():
+    assert "ufw route allow" in plan(host("d29nft/publish_v4_only"), Wish()).notes[0]
+    assert not plan(host(NATIVE), Wish()).notes
+    assert not plan(host(OLD), Wish()).notes
+
+
 def test_one_port():
     made = plan(host(OLD), Wish(ports=((6, 5432),)))
     lines = rules(made)

@@ -1,6 +1,9 @@
 """Apply a fix on this machine, and have something go wrong at one step of it (tests/lab/test_fix_faults.py).
 
-usage: faulty.py FOLDER SECONDS STEP HOW       HOW: kill, fail (the step is not done), late-fail (it is done), count
+usage: faulty.py FOLDER SECONDS STEP HOW
+
+HOW: kill; fail (the step is not done); late-fail (it is done); count; wait (before the step, until FOLDER/go is there;
+FOLDER/waiting says that it does).
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,10 @@ def step(name: str, act: Callable[..., Any]) -> Callable[..., Any]:
         done.append(name)
         if number == STEP and HOW == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if number == STEP and HOW == "wait":
+            (FOLDER / "waiting").touch()
+            while not (FOLDER / "go").exists():
+                time.sleep(0.02)
         if number == STEP and HOW == "fail":
             raise FixError(f"{name} fails")
         result = act(*arguments, **options)
