@@ -29,6 +29,8 @@ from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
 
 _MAX_LIST_DEPTH = 8
 _LINK_LOCAL6 = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
+_UNSPECIFIED6 = IntervalSet((0, 1))
+_MAPPED6 = IntervalSet((0xFFFF << 32, 0x10000 << 32))
 _ICMP = IntervalSet.of(ICMP, ICMPV6)
 
 
@@ -73,7 +75,7 @@ def _address_type(condition: AddressType, facts: Facts, family: int, backend: Ba
 
 
 _REFUSALS = frozenset({"unreachable", "prohibit", "blackhole"})
-_ROUTED = _REFUSALS | {"unicast"}
+_ROUTED = _REFUSALS | {"unicast", "unspec"}
 
 
 def _types(kinds: Iterable[str], facts: Facts, family: int, interface: str, backend: Backend) -> IntervalSet:
@@ -81,12 +83,10 @@ def _types(kinds: Iterable[str], facts: Facts, family: int, interface: str, back
     for kind in kinds:
         if kind == "unicast":
             out = out | _unicast(facts, family, interface, backend)
-        elif kind in _REFUSALS and family == 6 and not interface:
+        elif kind in _REFUSALS and family == 6:
             out = out | facts.routing[6].refused[kind] - MULTICAST[6]
-        elif kind == "unreachable" and family == 6:
-            out = out | ~(_unicast(facts, family, interface, backend) | _special(facts, family, interface))
         elif kind == "unspec":
-            out = out | (IntervalSet((0, 1)) if family == 6 else EMPTY)
+            out = out | (_UNSPECIFIED6 if family == 6 and backend != "native" else _untyped(facts, family, interface))
         else:
             out = out | facts.addresses(family, kind, interface)
     return out
@@ -94,22 +94,27 @@ def _types(kinds: Iterable[str], facts: Facts, family: int, interface: str, back
 
 def _unicast(facts: Facts, family: int, interface: str, backend: Backend) -> IntervalSet:
     """IPv4: what the local table does not know. IPv6 addrtype goes by the form of the address alone, so that local
-    addresses are unicast as well (xt_addrtype.c match_type6); nft's fib does not (nft_fib_ipv6.c)."""
+    addresses are unicast as well (xt_addrtype.c match_type6); nft's fib asks the routing tables before the form
+    (nft_fib_ipv6.c). An IPv4-mapped address has the form of none (ipv6_addr_type)."""
     if family == 6 and backend != "native":
-        return ~(MULTICAST[6] | IntervalSet((0, 1)))
-    other = _special(facts, family, interface)
-    if family == 6 and interface:
-        return facts.routing[6].strict.get(interface, EMPTY) - other
-    if family == 6:
-        for area in facts.routing[6].refused.values():
-            other = other | area
-    return ~other
+        return ~(MULTICAST[6] | _UNSPECIFIED6 | _MAPPED6)
+    out = ~_typed(facts, family, interface)
+    return out - _UNSPECIFIED6 - _MAPPED6 if family == 6 else out
 
 
-def _special(facts: Facts, family: int, interface: str) -> IntervalSet:
+def _untyped(facts: Facts, family: int, interface: str) -> IntervalSet:
+    """What nft's fib calls unspec."""
+    return (_UNSPECIFIED6 | _MAPPED6) - _typed(facts, family, interface) if family == 6 else EMPTY
+
+
+def _typed(facts: Facts, family: int, interface: str) -> IntervalSet:
+    """Addresses of which the routing tables say another type than unicast."""
     out = EMPTY
     for kind in ("local", "broadcast", "multicast", "anycast"):
         out = out | facts.addresses(family, kind, interface)
+    if family == 6:
+        for area in facts.routing[6].refused.values():
+            out = out | area
     return out
 
 
@@ -119,20 +124,20 @@ def _special(facts: Facts, family: int, interface: str) -> IntervalSet:
 def _reverse_path(condition: ReversePath, facts: Facts, family: int, backend: Backend) -> Condition:
     """Sources: net/ipv4/netfilter/nft_fib_ipv4.c and ipt_rpfilter.c, their IPv6 siblings.
 
-    What comes in by lo always passes. IPv4 asks whether the best route is over the interface; so does ip6t_rpfilter,
-    but among several of one prefix it prefers that one; nft's IPv6 takes the best route of the interface, as all do
-    for link-local sources.
+    What comes in by lo always passes. Of several IPv6 routes of one prefix, ip6t_rpfilter prefers that of the
+    interface, and nft takes the first; a link-local source has to have a route over it.
     """
     routing = facts.routing.get(family)
     if routing is None:
         return Unknown("rpfilter", "the route back depends on policy routing or was not read")
-    ways = routing.strict if family == 6 and backend == "native" else routing.best
     sure: list[Condition] = [Named("iif", "lo")]
     unsure: list[Condition] = []
-    for name, area in sorted(ways.items()):
+    for name, area in sorted(routing.best.items()):
         if family == 6:
-            area = area - _LINK_LOCAL6 | routing.strict[name] & _LINK_LOCAL6
-            unsure.append(All((Named("iif", name), In("src", routing.strict[name] - area))))
+            linked = routing.strict[name] & _LINK_LOCAL6
+            others = routing.near[name] - _LINK_LOCAL6
+            unsure.append(All((Named("iif", name), In("src", others - area))))
+            area = linked | (area - _LINK_LOCAL6 if backend == "native" else others)
         sure.append(All((Named("iif", name), In("src", area))))
     if condition.loose:
         everywhere = EMPTY
@@ -143,7 +148,7 @@ def _reverse_path(condition: ReversePath, facts: Facts, family: int, backend: Ba
     if family == 4:
         unsure.append(In("src", IntervalSet((0, 1)) | facts.addresses(4, "broadcast")))
     elif backend != "native":
-        sure.append(In("src", IntervalSet((0, 1))))
+        sure.append(In("src", _UNSPECIFIED6))
     if condition.accept_local:
         unsure.append(In("src", facts.addresses(family, "local")))
     doubt = Unknown("rpfilter", "which of several routes is taken back")

@@ -19,11 +19,13 @@ _LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
 class Routing:
     """Addresses by what the routing tables say of them; the host's own are in none.
 
-    ``best``: those whose best route is over that interface; ``strict``: those with any route over it; ``refused``: by
-    kind, those that the best route makes unreachable, prohibit or blackhole. Without a route is unreachable.
+    ``best``: by interface, those whose best route is over it; ``near``: those where some route of the longest prefix
+    is; ``strict``: those with any route over it. ``refused``: by kind, those that the best route makes unreachable,
+    prohibit or blackhole; without a route is unreachable.
     """
 
     best: Mapping[str, IntervalSet]
+    near: Mapping[str, IntervalSet]
     strict: Mapping[str, IntervalSet]
     refused: Mapping[str, IntervalSet]
 

@@ -172,6 +172,18 @@ class Fib:
             if not left:
                 return
 
+    def nodes(self) -> Iterator[tuple[IntervalSet, list[Route]]]:
+        """Every destination that has a route, with all routes of its longest prefix. Not for custom policy rules."""
+        left = self.universe
+        for rule in self.rules:
+            table = rule.table or "main"
+            for prefix in self._lengths.get(table, ()):
+                for low, routes in self._tables[table][prefix].items():
+                    here = self._network(low, prefix) & left
+                    if here:
+                        left = left - here
+                        yield here, routes
+
     def _longest(self, table: str, dst: int, suppress: int | None, oif: str) -> Iterator[Route]:
         for prefix in self._lengths.get(table, ()):
             low = dst >> (self._width - prefix) << (self._width - prefix)

@@ -42,8 +42,12 @@ class RoutingFacts(Mapping[int, Routing]):
         for area, hop in everywhere:
             if hop.kind in _REFUSALS:
                 refused[_REFUSALS[hop.kind]] |= area
+        near = dict.fromkeys(names, EMPTY)
+        for area, routes in fib.nodes():
+            for name in {name for route in routes if route.kind == "unicast" for name in route.devices} & near.keys():
+                near[name] |= area
         return Routing(
-            {name: _over(everywhere, name) for name in names},
+            {name: _over(everywhere, name) for name in names}, near,
             {name: _over(fib.lookup(None, oif=name), name) for name in names},
             refused)
 

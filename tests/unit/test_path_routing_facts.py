@@ -52,8 +52,8 @@ def holds(condition: Condition, iif: str, source: str, backend: Backend = "nativ
     ("eth0", "10.99.1.1", False, False), ("eth0", "203.0.113.10", False, False),
     ("eth0", "203.0.113.255", None, None), ("eth1", "0.0.0.0", None, None),
     ("eth0", "2600::1", True, True), ("eth1", "2600::1", False, False), ("eth1", "fd00:50::7", True, True),
-    ("eth0", "fd00:50::7", True, None),  # nft falls back to the default route of eth0
-    ("eth0", "fd00:98::1", True, None), ("eth1", "fd00:98::1", False, False),
+    ("eth0", "fd00:50::7", False, False),  # the default route of eth0 is not asked
+    ("eth0", "fd00:98::1", False, False), ("eth1", "fd00:98::1", False, False),
     ("eth1", "fe80::7", True, True), ("eth0", "fe80::7", True, True), ("eth0", "2001:db8::10", False, False),
     ("eth1", "::", False, True),
 ])
@@ -76,9 +76,11 @@ def test_with_policy_routing_nobody_knows() -> None:
 
 
 @pytest.mark.parametrize(("source", "kind"), [
-    ("2600::1", "unicast"), ("fd00:98::1", "prohibit"), ("2001:db8::10", "local"), ("ff02::1", "multicast")])
+    ("2600::1", "unicast"), ("fd00:98::1", "prohibit"), ("2001:db8::10", "local"), ("ff02::1", "multicast"),
+    ("::", "unspec"), ("::ffff:1.2.3.4", "unspec")])
 def test_types_of_the_whole_table(source: str, kind: str) -> None:
-    found = {each for each in ("unicast", "local", "prohibit", "unreachable", "blackhole", "multicast")
+    kinds = ("unicast", "local", "prohibit", "unreachable", "blackhole", "multicast", "unspec")
+    found = {each for each in kinds
              if holds(AddressType("src", frozenset({each})), "eth0", source)}
     assert found == {kind}
     assert holds(AddressType("src", frozenset({"prohibit"})), "eth0", source, "nft") is None
