@@ -42,7 +42,7 @@ def find(audited: Audited) -> Iterator[Finding]:
         reached = [each for each in audited.exposures if each.verdict in (*REACHED, "undecided")
                    and (each.service.kind, each.service.proto, each.service.port) == ("host-socket", 6, port)]
         places = ", ".join(sorted({_place(each) for each in sockets}))
-        said = f"the engine's API listens on {places}, {_SAYS[safe]}"
+        said = f"The engine's API listens on {places}, {_SAYS[safe]}"
         if reached:
             yield about(KIND, audited, reached[0], f"{said}; it is reached from outside.", next=_NEXT,
                         severity=_severity(reached[0], safe))

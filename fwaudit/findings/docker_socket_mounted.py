@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from fwaudit.findings.base import Audited, Kind
-from fwaudit.findings.exposed import REACHED, about, of_container, project_of
+from fwaudit.findings.exposed import about, foothold, project_of
 from fwaudit.model.host import Container
 from fwaudit.model.report import Finding, Severity
 
@@ -42,10 +42,10 @@ def find(audited: Audited) -> Iterator[Finding]:
         what = f"{container.name} holds {source}, by which it is root on this host"
         next = ("put a filtering proxy in between, or do without: "
                 f"docker inspect --format '{{{{json .Mounts}}}}' {quote(container.name)}",)
-        reached = [each for each in of_container(audited, container) if each.verdict in REACHED]
-        if reached:
-            severity = Severity(min(max(reached[0].severity + 1, Severity.MEDIUM), Severity.CRITICAL))
-            yield about(KIND, audited, reached[0], f"{what}, and it is reached from outside.", severity=severity,
+        reached = foothold(audited, container)
+        if reached is not None:
+            exposure, severity = reached
+            yield about(KIND, audited, exposure, f"{what}, and it is reached from outside.", severity=severity,
                         next=next)
         else:
             yield KIND.finding(container.name, Severity.LOW, f"{what}.", next=next, owner=project_of(container))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
+from fwaudit.exposure.judge import Place, place_of
 from fwaudit.exposure.words import where_from
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.model.host import Container, DockerNetwork, Endpoint, Host
@@ -113,9 +114,31 @@ def endpoint_of(host: Host, exposure: Exposure) -> tuple[Endpoint, DockerNetwork
 
 
 def of_container(audited: Audited, container: Container) -> list[Exposure]:
-    """What of a container is reached from outside, the worst first; also what may be."""
-    return [each for each in audited.exposures
-            if each.service.container == container.name and each.verdict in (*REACHED, "undecided")]
+    """What of a container is reached from outside, the worst first, and what more than neighbours reach before what
+    only they do; also what may be."""
+    found = [each for each in audited.exposures
+             if each.service.container == container.name and each.verdict in (*REACHED, "undecided")]
+    return sorted(found, key=lambda each: (-each.severity, each.verdict == "neighbours"))
+
+
+def foothold(audited: Audited, container: Container) -> tuple[Exposure, Severity] | None:
+    """Where a container that is as good as the host is reached, and how bad that is; None where it is not reached.
+
+    Who breaks into it has the host: so it does not matter whether policy allows the way there, but from where it leads.
+    """
+    found = [(exposure, max(exposure.severity, _FOOTHOLD[_farthest(exposure)]))
+             for exposure in of_container(audited, container) if exposure.verdict in REACHED]
+    return max(found, key=lambda each: (each[1], each[0].verdict != "neighbours"), default=None)
+
+
+_FOOTHOLD: dict[Place, Severity] = {
+    "internet": Severity.HIGH, "private": Severity.MEDIUM, "neighbour": Severity.MEDIUM}
+
+
+def _farthest(exposure: Exposure) -> Place:
+    """From where, at the farthest, it is certainly reached."""
+    places = {place_of(exposure.family, way, way.certainly) for way in exposure.ways if way.certainly}
+    return next((place for place in _FOOTHOLD if place in places), "neighbour")
 
 
 def _bracketed(address: str) -> str:

@@ -44,7 +44,8 @@ def find(audited: Audited) -> Iterator[Finding]:
         if why:
             yield KIND.finding(
                 f"network {network.name}", Severity.MEDIUM,
-                f"{network.name} has icc off, and its containers reach one another all the same.", why=(why,),
+                f"The network {network.name} has icc off, and its containers reach one another all the same.",
+                why=(why,),
                 next=("iptables -S FORWARD", "grep DEFAULT_FORWARD_POLICY /etc/default/ufw"))
 
 

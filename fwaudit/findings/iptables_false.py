@@ -34,7 +34,7 @@ def find(audited: Audited) -> Iterator[Finding]:
     host = audited.host
     if not _expected(host) or any(name.startswith(("iptables", "nft")) for name, _ in host.unread):
         return
-    if any(has_chains(host, family) for family in ("ip", "ip6")) or _native(host):
+    if has_chains(host, "ip") or _native(host):  # IPv6's are another setting, and stay
         return
     published = sorted({container.name for container in host.engine.containers if container.running
                         for port in container.published if port.host_port})
@@ -43,7 +43,7 @@ def find(audited: Audited) -> Iterator[Finding]:
         yield KIND.finding(
             "host", Severity.MEDIUM,
             "The engine's rules are not in the kernel: it was told to write none, or they were flushed.",
-            why=(f"There is no DOCKER chain in any table; ports are published by {names}.",
+            why=(f"There is no chain of Docker's for IPv4; ports are published by {names}.",
                  "docker-proxy serves what is published; nothing isolates networks or translates what goes out."),
             next=("grep -n iptables /etc/docker/daemon.json", "systemctl restart docker"))
 
@@ -55,5 +55,5 @@ def _expected(host: Host) -> bool:
 
 
 def _native(host: Host) -> bool:
-    """Tables of Docker's nftables backend."""
-    return any(table.name == "docker-bridges" for table in host.ruleset.tables)
+    """The IPv4 table of Docker's nftables backend."""
+    return any((table.family, table.name) == ("ip", "docker-bridges") for table in host.ruleset.tables)

@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fwaudit.findings.base import Audited, Kind
-from fwaudit.findings.exposed import REACHED, about, of_container, subject
+from fwaudit.findings.exposed import about, foothold, subject
 from fwaudit.model.host import Container
-from fwaudit.model.report import Exposure, Finding, Severity
+from fwaudit.model.report import Finding, Severity
 
 KIND = Kind("privileged-exposed", "A privileged container is exposed", Severity.CRITICAL,
-            ("CIS Docker 5.4", "CIS Docker 5.3", "ATT&CK T1611"))
+            ("CIS Docker 5.5", "CIS Docker 5.4", "ATT&CK T1611"))
 
 _AS_GOOD = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH")
 
@@ -33,17 +33,13 @@ def find(audited: Audited) -> Iterator[Finding]:
     """One for each privileged container that somebody outside reaches."""
     for container in audited.host.engine.containers:
         power = _power(container)
-        reached = [each for each in of_container(audited, container) if each.verdict in REACHED] if power else []
-        if reached and container.running:
+        reached = foothold(audited, container) if power and container.running else None
+        if reached is not None:
+            exposure, severity = reached
             yield about(
-                KIND, audited, reached[0], f"{subject(reached[0])} is reached from outside, and the container {power}: "
-                "who breaks in has the host.", severity=_severity(reached[0]),
+                KIND, audited, exposure, f"{subject(exposure)} is reached from outside, and the container {power}: who "
+                "breaks in has the host.", severity=severity,
                 next=("run it without privileged, with the one capability or device that it needs",))
-
-
-def _severity(exposure: Exposure) -> Severity:
-    """One more than the exposure's, and never less than medium: a foothold there is the host."""
-    return Severity(min(max(exposure.severity + 1, Severity.MEDIUM), Severity.CRITICAL))
 
 
 def _power(container: Container) -> str:

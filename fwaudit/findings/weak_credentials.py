@@ -28,7 +28,7 @@ from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import about, of_container, project_of
 from fwaudit.model.host import Container, WeakCredential
 from fwaudit.model.report import Exposure, Finding, Severity
-from fwaudit.model.services import guarded_by
+from fwaudit.model.services import guarded_by, identify
 
 KIND = Kind("weak-credentials", "A weak or default password", Severity.CRITICAL,
             ("ATT&CK T1078.001", "ATT&CK T1110.001"))
@@ -45,21 +45,30 @@ _SAYS = {
 
 def find(audited: Audited) -> Iterator[Finding]:
     """One for each running container with weak credentials, with the worst exposure that they open."""
-    for container in audited.host.engine.containers:
-        if not container.running or not container.weak_credentials:
+    running = [each for each in audited.host.engine.containers if each.running]
+    doors = {each.variable for container in running for each in container.weak_credentials if _is_own(each, container)}
+    for container in running:
+        weak = [each for each in container.weak_credentials if each.variable not in doors or _is_own(each, container)]
+        if not weak:
             continue
         exposure = _worst(audited, container)
-        what = f"{_sentence(container.weak_credentials)} in {container.name}"
+        what = f"{_sentence(weak)} in {container.name}"
         if exposure is not None:
-            found = about(KIND, audited, exposure, f"{what}, which is reached from outside.", why=_WHY,
-                          next=_next(container))
-            yield found
+            yield about(KIND, audited, exposure, f"{what}, which is reached from outside.", why=_WHY,
+                        next=_next(container))
             continue
         yield KIND.finding(container.name, Severity.LOW, f"{what}; it is not reached from outside.", why=_WHY,
                            next=_next(container), owner=project_of(container))
 
 
 _WHY = ("Judged from the environment; the password in the service may have been changed since.",)
+
+
+def _is_own(weak: WeakCredential, container: Container) -> bool:
+    """Whether the variable is this container's own door. Who only uses the service has the same variable, and is not
+    told of once more."""
+    guarded, known = guarded_by(weak.variable), identify(0, (), container.image)
+    return guarded is not None and known is not None and guarded.name == known.name
 
 
 def _worst(audited: Audited, container: Container) -> Exposure | None:
@@ -69,7 +78,7 @@ def _worst(audited: Audited, container: Container) -> Exposure | None:
                  if each.service.likely in named or weak_doors(each.service, container)), None)
 
 
-def _sentence(weak: tuple[WeakCredential, ...]) -> str:
+def _sentence(weak: list[WeakCredential]) -> str:
     said = [f"{each.variable} {_SAYS[each.verdict]}" for each in weak[:3]]
     more = len(weak) - len(said)
     return ", ".join(said) + (f", and {more} more are weak" if more else "")

@@ -109,17 +109,21 @@ class Dockerd:
             body["IPAM"] = {"Driver": "default", "Config": [{"Subnet": each} for each in subnets]}
         self.api("POST", "/networks/create", body)
 
-    def run(self, name: str, *publish: str, listen: Sequence[str] = (), network: str = "", **host_config: Any) -> None:
+    def run(self, name: str, *publish: str, listen: Sequence[str] = (), network: str = "", image: str = "lab:1",
+            env: Sequence[str] = (), labels: Mapping[str, str] | None = None, **host_config: Any) -> None:
         """``docker run -d --name NAME -p PUBLISH…``; its server answers on every published port, and on ``listen``
-        (``tcp:9200``)."""
+        (``tcp:9200``). ``image``: a name given to the lab's own."""
+        if image != "lab:1":
+            repository, _, tag = image.partition(":")
+            self.api("POST", f"/images/lab:1/tag?repo={repository}&tag={tag}")
         bindings, served = _bindings(publish)
         served += [each for each in listen if each not in served]
         config = {"PortBindings": bindings, "Binds": ["/usr:/usr:ro", "/lab:/lab:ro"], **host_config}
         if network:
             config["NetworkMode"] = network
         self.api("POST", f"/containers/create?name={name}", {
-            "Image": "lab:1", "Cmd": [*_SERVER, name, *served], "Hostname": name,
-            "ExposedPorts": {port: {} for port in bindings}, "HostConfig": config})
+            "Image": image, "Cmd": [*_SERVER, name, *served], "Hostname": name, "Env": [*env],
+            "Labels": {**(labels or {})}, "ExposedPorts": {port: {} for port in bindings}, "HostConfig": config})
         self._listens[name] = tuple((each.split(":")[0], int(each.split(":")[1])) for each in served)
         self.start_container(name)
 
