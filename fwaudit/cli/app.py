@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fwaudit.cli import demo, fix, report, snapshot, trace
+from fwaudit.cli import demo, findings, fix, report, snapshot, trace
 
 
 def build() -> Any:
@@ -34,6 +34,7 @@ def build() -> Any:
     app.command(short_help="Which ports are open that the policy does not allow, and why.")(report.report)
     app.command(short_help="What becomes of a packet, rule by rule.")(trace.trace)
     app.command(short_help="Make published ports obey the policy: shown, proven, reversible.")(fix.fix)
+    app.command(short_help="Every kind of finding, and a page on each.")(findings.findings)
     app.command(short_help="This host's raw facts in one file.")(snapshot.snapshot)
     app.command(short_help="A report on a recorded host; needs no root.")(demo.demo)
     return typer.main.get_command(app)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from fwaudit.findings import (
+    both_backends_in_use,
     dangerous_service,
     direct_routing,
     docker_api_on_tcp,
     docker_bypasses_ufw,
     docker_socket_mounted,
+    docker_ufw_different_backends,
+    docker_user_cuts_replies,
+    docker_user_dead_rule,
+    docker_user_empty_set,
+    docker_user_host_port,
+    docker_user_ignored,
+    docker_user_jumps_to_ufw,
+    docker_user_not_called,
+    docker_user_not_persistent,
+    docker_user_one_family,
+    docker_user_one_interface,
+    docker_user_stale,
     engine_known_bug,
     forward_bypasses_policy,
     host_network_container,
@@ -21,13 +34,22 @@ from fwaudit.findings import (
     privileged_exposed,
     reachable_by_other_interface,
     routed_network,
+    ufw_docker_block,
+    ufw_drift,
+    ufw_forward_accept,
+    ufw_inactive,
+    ufw_ipv6_off,
     ufw_limited,
+    ufw_manage_builtins,
+    ufw_not_hooked,
+    ufw_rule_unused,
+    ufw_rule_without_effect,
     undecided,
     unreadable,
     weak_credentials,
 )
 from fwaudit.findings.base import Audited, FindingModule
-from fwaudit.model.report import Finding
+from fwaudit.model.report import Finding, FindingPage
 
 ALL: tuple[FindingModule, ...] = (
     # why a port is reached against policy: each bad exposure has exactly one of these (cause.py)
@@ -54,9 +76,41 @@ ALL: tuple[FindingModule, ...] = (
     iptables_false,
     icc_void,
     engine_known_bug,
+    # DOCKER-USER, checked for effect
+    docker_user_not_called,
+    docker_user_ignored,
+    docker_user_dead_rule,
+    docker_user_host_port,
+    docker_user_one_interface,
+    docker_user_one_family,
+    docker_user_jumps_to_ufw,
+    docker_user_cuts_replies,
+    docker_user_empty_set,
+    docker_user_stale,
+    docker_user_not_persistent,
+    ufw_docker_block,
+    # ufw
+    ufw_inactive,
+    ufw_not_hooked,
+    ufw_drift,
+    ufw_rule_without_effect,
+    ufw_rule_unused,
+    ufw_forward_accept,
+    ufw_ipv6_off,
+    ufw_manage_builtins,
+    # backends
+    docker_ufw_different_backends,
+    both_backends_in_use,
     # what could not be looked at
     unreadable,
 )
+
+
+def pages() -> tuple[FindingPage, ...]:
+    """The catalogue: a page for each kind, in the order of ``ALL``."""
+    return tuple(FindingPage(module.KIND.id, module.KIND.title, module.KIND.worst, module.KIND.references,
+                             tuple(" ".join(part.split()) for part in (module.__doc__ or "").split("\n\n")))
+                 for module in ALL)
 
 
 def find_all(audited: Audited) -> tuple[Finding, ...]:

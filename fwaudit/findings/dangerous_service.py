@@ -26,7 +26,7 @@ from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import about, container_of, narrower, policy_says, subject
 from fwaudit.model.report import Exposure, Finding, Severity
 
-KIND = Kind("dangerous-service", "Policy opens a dangerous service", Severity.HIGH,
+KIND = Kind("dangerous-service", "Policy opens a dangerous service", Severity.MEDIUM,
             ("CIS Docker 5.9", "ATT&CK T1190", "ATT&CK T1133"))
 
 

@@ -26,7 +26,7 @@ from fwaudit.findings.cause import explained_by, has_chains
 from fwaudit.findings.exposed import about, container_of, subject
 from fwaudit.model.report import Finding, Severity
 
-KIND = Kind("direct-routing", "A container is reached at its own address", Severity.CRITICAL,
+KIND = Kind("direct-routing", "A container reached at its own address", Severity.CRITICAL,
             ("CIS Docker 5.9", "ATT&CK T1190"))
 
 

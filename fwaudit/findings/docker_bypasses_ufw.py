@@ -7,8 +7,8 @@ and never comes to INPUT, where ``ufw allow`` and ``ufw deny`` stand. In FORWARD
 Why it hurts: ``ufw status`` says closed, the internet says open. Databases with weak passwords are found by scanners
 within hours and turned into miners.
 
-See it yourself: from another machine, ``nc -vz HOST PORT``. On this host, ``fwaudit trace --in IFACE --from
-198.51.100.7 --to ADDRESS:PORT/tcp`` prints the rules that the packet meets.
+See it yourself: from another machine, ``nc -vz HOST PORT``. On this host, ``fwaudit trace --in eth0 --from
+198.51.100.7 --to 203.0.113.10:5432/tcp`` prints the rules that the packet meets.
 
 Fix: publish on one address (``-p 127.0.0.1:5432:5432``), do not publish at all and let containers talk over a network
 of their own, or restrict the port in DOCKER-USER by its original destination port.

@@ -24,7 +24,7 @@ from fwaudit.findings.cause import explained_by
 from fwaudit.findings.exposed import about, policy_says, subject
 from fwaudit.model.report import Finding, Severity
 
-KIND = Kind("forward-bypasses-policy", "A forwarding rule bypasses the firewall policy", Severity.CRITICAL,
+KIND = Kind("forward-bypasses-policy", "A forwarding rule bypasses the policy", Severity.CRITICAL,
             ("ATT&CK T1190", "ATT&CK T1133"))
 
 

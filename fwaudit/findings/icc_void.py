@@ -26,7 +26,7 @@ from fwaudit.model.report import Finding, Severity
 from fwaudit.model.verdict import Query
 from fwaudit.packet.intervals import IntervalSet
 
-KIND = Kind("icc-void", "Containers reach one another although they should not", Severity.MEDIUM,
+KIND = Kind("icc-void", "icc=false has no effect", Severity.MEDIUM,
             ("CIS Docker 2.2", "ATT&CK T1021"))
 
 _BRIDGED = "net.bridge.bridge-nf-call-iptables"

@@ -26,7 +26,7 @@ from fwaudit.findings.cause import explained_by
 from fwaudit.findings.exposed import about, subject
 from fwaudit.model.report import Finding, Severity
 
-KIND = Kind("loopback-publish-reachable", "Published on localhost, yet reached from outside", Severity.CRITICAL,
+KIND = Kind("loopback-publish-reachable", "Published on localhost, yet reached", Severity.HIGH,
             ("CIS Docker 5.14", "ATT&CK T1190"))
 
 _DROP = "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"

@@ -27,8 +27,8 @@ from fwaudit.findings.cause import by_other_interfaces, explained_by
 from fwaudit.findings.exposed import about, subject
 from fwaudit.model.report import Finding, Severity
 
-KIND = Kind("reachable-by-other-interface", "Published on one address, reached through other interfaces",
-            Severity.CRITICAL, ("CIS Docker 5.14", "ATT&CK T1190"))
+KIND = Kind("reachable-by-other-interface", "Reached through other interfaces", Severity.CRITICAL,
+            ("CIS Docker 5.14", "ATT&CK T1190"))
 
 
 def find(audited: Audited) -> Iterator[Finding]:

@@ -162,6 +162,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingPage:
+    """What the catalogue says of a kind of finding: its id, its title, the worst that it gets, what it cites, and its
+    page: paragraphs, with code between ``double backticks``."""
+
+    id: str
+    title: str
+    worst: Severity
+    references: tuple[str, ...]
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that an audit says about one host.
 

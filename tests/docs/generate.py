@@ -1,4 +1,5 @@
-"""Write the parts of the documents that are drawn from the program: the screen in README.md, and docs/packet-path.md.
+"""Write the parts of the documents that are drawn from the program: the screen in README.md, docs/packet-path.md and
+docs/findings.md.
 
 usage: python tests/docs/generate.py      (test_docs.py fails where they are not what this would write)
 """
@@ -12,7 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
+from fwaudit.findings import pages  # noqa: E402
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS, CONNTRACK, PRIORITIES, ROUTES  # noqa: E402
+from fwaudit.render import catalogue  # noqa: E402
 
 BEGIN = "<!-- the screen: written by tests/docs/generate.py -->\n```\n"
 END = "```\n<!-- end of the screen -->"
@@ -65,10 +68,16 @@ def packet_path() -> str:
     return "\n".join(parts)
 
 
+def findings() -> str:
+    """docs/findings.md, from the docstrings of fwaudit/findings."""
+    return catalogue.document(pages())
+
+
 def main() -> None:
     page = ROOT / "README.md"
     page.write_text(readme(page.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs/packet-path.md").write_text(packet_path(), encoding="utf-8")
+    (ROOT / "docs/findings.md").write_text(findings(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def command(name: str) -> click.Command:
 
 
 def real_options(of: click.Command) -> set[str]:
-    found = {option for parameter in of.params if not getattr(parameter, "hidden", False) for option in (*parameter.opts, *parameter.secondary_opts)}
+    shown = [parameter for parameter in of.params if not getattr(parameter, "hidden", False)]
+    found = {option for each in shown for option in (*each.opts, *each.secondary_opts) if option.startswith("-")}
     return found | {"-h", "--help"}
 
 
@@ -130,6 +131,11 @@ def test_the_readme_shows_the_real_screen():
 def test_the_packets_path_is_the_engines():
     page = (DOCS / "packet-path.md").read_text(encoding="utf-8")
     assert page == generate.packet_path(), "run python tests/docs/generate.py"
+
+
+def test_the_findings_are_those_of_the_modules():
+    page = (DOCS / "findings.md").read_text(encoding="utf-8")
+    assert page == generate.findings(), "run python tests/docs/generate.py"
 
 
 def test_every_file_of_a_snapshot_is_documented_and_no_other():
