@@ -29,7 +29,8 @@ def catalogue(pages: Sequence[FindingPage], style: Style) -> str:
 def screen(page: FindingPage, style: Style) -> str:
     """One page, with a newline at its end."""
     head = "\n".join(style.paint(line, "bold") for line in fold(f"{page.id}: {page.title}", style.width))
-    parts = [f"{head}\n{_filled(_cites(page), style.width)}", *(_filled(each, style.width) for each in page.paragraphs[1:])]
+    head += f"\n{_filled(_cites(page), style.width)}"
+    parts = [head, *(_filled(each, style.width) for each in page.paragraphs[1:])]
     return "\n\n".join(parts) + "\n"
 
 
