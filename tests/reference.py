@@ -54,12 +54,25 @@ class Packet(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """A host: addresses by interface, other local and broadcast addresses, routes (network, device), open ports."""
+    """A host: addresses by interface, other local and broadcast addresses, routes (network, device), open ports.
+
+    ``members``: what is taken for true of sets that nobody has read: (set, flags, what they ask of the packet) → in it
+    or not. What is not in it is put into ``asked``, and may be so or not.
+    """
 
     addresses: dict[str, str]
     broadcast: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
     listening: frozenset[tuple[int, int]] = frozenset()
+    members: dict | None = None
+    asked: set | None = None
+
+    def member(self, name, flags, p):
+        asks = {"src": (p.src, p.sport, p.iif, p.mark), "dst": (p.dst, p.dport, p.oif, p.mark)}
+        key = (name, flags, *(asks[flag] for flag in flags.split(",")))
+        if self.asked is not None and key not in self.members:
+            self.asked.add(key)
+        return (self.members or {}).get(key)
 
     def address_type(self, address: int) -> str:
         text = ipaddress.ip_address(address)
@@ -155,7 +168,7 @@ def conntrack(options, p):
     return out
 
 
-KNOWN = ("tcp", "udp", "sctp", "multiport", "mark", "connmark", "addrtype", "iprange", "comment", "conntrack")
+KNOWN = ("set", "tcp", "udp", "sctp", "multiport", "mark", "connmark", "addrtype", "iprange", "comment", "conntrack")
 
 
 def holds(words, p, facts):
@@ -191,6 +204,8 @@ def holds(words, p, facts):
             said, i = flags_are(value, words[i], p.flags), i + 1
         elif option in ("--src-type", "--dst-type"):
             said = facts.address_type(p.src if option == "--src-type" else p.dst) in value.split(",")
+        elif option == "--match-set":
+            said, i = facts.member(value, words[i], p), i + 1
         elif option == "--mark":
             said = mark_is(value, p.mark)
         elif option == "--connmark":  # written so by the grammar's reader below: both matches call it --mark
@@ -234,10 +249,13 @@ def set_mark(old, text):
 
 
 class Kernel:
-    """One host and its rules. Every method gives the set of all that may happen."""
+    """One host and its rules. Every method gives the set of all that may happen.
 
-    def __init__(self, text: str, facts: Facts) -> None:
-        self.tables, self.facts = read(text), facts
+    ``fixed``: (table, chain, number) of rules that are taken to match, or not to, where nobody knows.
+    """
+
+    def __init__(self, text: str, facts: Facts, fixed: dict[tuple[str, str, int], bool] | None = None) -> None:
+        self.tables, self.facts, self.fixed = read(text), facts, fixed or {}
 
     # ---- one chain --------------------------------------------------------------------------------------------------
 
@@ -248,6 +266,8 @@ class Kernel:
             return {("return", p)}
         matches, verb, target, options = rules[i]
         hit = holds(matches, p, self.facts)
+        if hit is None:
+            hit = self.fixed.get((table, chain, i + 1))
         out = set() if hit is True else self.run(table, chain, i + 1, p)
         if hit is False:
             return out

@@ -89,10 +89,16 @@ class InSet:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Not decidable from a snapshot, or not understood: ``text`` as the rule prints it, ``why`` in plain words."""
+    """Not decidable from a snapshot, or not understood: ``text`` as the rule prints it, ``why`` in plain words.
+
+    ``of`` names what would tell, such as a set (its key), where it says the same of all packets that are alike in the
+    fields ``about``; without it, two rules that ask the same may get two answers.
+    """
 
     text: str
     why: str
+    of: tuple[str, ...] = ()
+    about: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,40 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What becomes of a packet where a fact has a certain value; undecided where another fact has to be known, too."""
+
+    disposition: Disposition
+    to: Answerer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact that the snapshot does not tell, in words, and (value, what becomes of the packet then) for each value.
+
+    A value is ``yes``, ``no``, ranges of ports, or a name of a choice. Several endings: other facts decide between
+    them. Without values where nobody models what follows from it.
+    """
+
+    words: str
+    values: tuple[tuple[str, tuple[Ending, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """One packet's way. ``undecided_on``: the facts that would decide it, empty where it is decided."""
+    """One packet's way. ``undecided_on``: the facts that would decide it, empty where it is decided; ``facts``: the
+    same, with what each value leads to.
+
+    ``smallest``: no fewer facts would decide it. False where there are too many to tell: then ``undecided_on`` has
+    everything that may matter, and ``facts`` is empty.
+    """
 
     disposition: Disposition
     to: Answerer | None = None
     undecided_on: tuple[str, ...] = ()
     path: tuple[Step, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    smallest: bool = True
 
 
 @dataclass(frozen=True, slots=True)

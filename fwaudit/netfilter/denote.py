@@ -162,7 +162,8 @@ def _in_set(condition: InSet, facts: Facts, family: int) -> Condition:
     name = condition.set_key[-1]
     found = facts.sets.get(condition.set_key)
     if found is None:
-        return Unknown(f"set {name}", "the set is not in the snapshot")
+        about = _asked_by(condition.fields) if condition.set_key[0] == "ipset" else condition.fields
+        return Unknown(f"set {name}", "the set is not in the snapshot", ("set", *condition.set_key), about)
     if condition.set_key[0] == "ipset":
         return _in_ipset(found, condition.fields, facts, family, 0)
     return _in_nft_set(found, condition.fields, family)
@@ -170,7 +171,7 @@ def _in_set(condition: InSet, facts: Facts, family: int) -> Condition:
 
 def _in_ipset(found: NamedSet, directions: tuple[Field, ...], facts: Facts, family: int, depth: int) -> Condition:
     if found.unread:
-        return Unknown(f"set {found.key[-1]}", found.unread)
+        return Unknown(f"set {found.key[-1]}", found.unread, ("set", *found.key), _asked_by(directions))
     if found.kinds == ("set",):
         if depth >= _MAX_LIST_DEPTH:
             return Unknown(f"set {found.key[-1]}", "lists of sets nested too deeply")
@@ -179,13 +180,21 @@ def _in_ipset(found: NamedSet, directions: tuple[Field, ...], facts: Facts, fami
             inner = facts.sets.get(("ipset", member))
             parts.append(
                 _in_ipset(inner, directions, facts, family, depth + 1) if inner is not None
-                else Unknown(f"set {member}", "the set is not in the snapshot")
+                else Unknown(f"set {member}", "the set is not in the snapshot", ("set", "ipset", member),
+                             _asked_by(directions))
             )
         return AnyOf(tuple(parts))
     if found.family not in (0, family):
         return FALSE
     fields = _fields_of_kinds(found.kinds, directions)
     return FALSE if fields is None else _elements(found, fields, family)
+
+
+def _asked_by(directions: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Everything that the flags of a match may ask of a packet, whatever the set's kind is."""
+    src: tuple[Field, ...] = ("src", "sport", "iif", "mark")
+    dst: tuple[Field, ...] = ("dst", "dport", "oif", "mark")
+    return tuple(field for direction in directions for field in (src if direction == "src" else dst))
 
 
 def _fields_of_kinds(kinds: tuple[str, ...], directions: tuple[Field, ...]) -> tuple[Field | None, ...] | None:
@@ -218,7 +227,7 @@ def _fields_of_kinds(kinds: tuple[str, ...], directions: tuple[Field, ...]) -> t
 
 def _in_nft_set(found: NamedSet, fields: tuple[Field, ...], family: int) -> Condition:
     if found.unread:
-        return Unknown(f"set {found.key[-1]}", found.unread)
+        return Unknown(f"set {found.key[-1]}", found.unread, ("set", *found.key), fields)
     return _elements(found, fields, family)
 
 

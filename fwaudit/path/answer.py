@@ -8,7 +8,7 @@ from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, T
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.route import LOCAL_KINDS, Admission, Fib
 from fwaudit.path.state import UNKNOWN_PORT, PacketState
-from fwaudit.path.walk import Walk, World
+from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World
 
 _SYN_ACK = 18
 
@@ -48,7 +48,7 @@ class WayBack:
             elif hop.kind != "unicast":
                 walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
             else:
-                for device in hop.devices or ("",):
+                for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
                     leaving = here._replace(state=back._replace(oif=device, locally_made=1))
                     worlds = walk.hook(walk.hook([leaving], "output", device), "postrouting", device)
                     self._answered(walk, worlds, answerer)
@@ -114,7 +114,7 @@ class WayBack:
                 walk.end(here, "no-route", f"forwarding is off for {state.iif}, so the answer is lost", "drop",
                          hook="routing")
             else:
-                for device in hop.devices or ("",):
+                for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
                     out = here._replace(state=state._replace(oif=device))
                     worlds = walk.hook(walk.hook([out], "forward", device), "postrouting", device)
                     self._answered(walk, worlds, answerer)

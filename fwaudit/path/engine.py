@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from functools import cached_property
 
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
 from fwaudit.packet.fields import ICMPV6, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.path.assume import Assumed
+from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
 from fwaudit.path.route import Admission, Fib
@@ -16,6 +20,9 @@ from fwaudit.path.routing_facts import RoutingFacts
 from fwaudit.path.state import PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
+
+_WRITES = re.compile(r"--(?:add|del|map)-set (\S+)|\b(?:add|update|delete) @(\S+)")
+"""A set that a rule writes to, in a rule's text."""
 
 
 class Engine:
@@ -58,30 +65,34 @@ class Engine:
             outcomes.append(Outcome(end.disposition, end.to, certainly, area))
         return Reach(query, tuple(outcomes))
 
-    def trace(self, query: Query) -> Trace:
-        """One packet: ``query.sources`` must be one address (or the host's own choice for a packet it sends)."""
+    def trace(self, query: Query, *, apart: bool = False, most_walks: int = 256) -> Trace:
+        """One packet: ``query.sources`` must be one address (or the host's own choice for a packet it sends).
+
+        A fact that several rules ask about, such as the packet's source port, is one fact; with ``apart`` each rule
+        has an answer of its own, as in `reach`. An undecided packet is walked again at most ``most_walks`` times to
+        learn what would decide it.
+        """
         peer = query.sources.lowest() if query.sources.size(1 << 128) == 1 else None
         if peer is None and not query.iif and not query.hook:
             peer = self._own_source(query)
         if peer is None:
             raise ValueError("a trace needs one source address")
-        walk = self._walk(query, peer)
-        ends = list(walk.ends.items())
-        if len(ends) == 1:
-            end, worlds = ends[0]
-            if end.disposition != "undecided":
-                return Trace(end.disposition, end.to, (), worlds[0].steps)
-        doubts: dict[str, None] = {}
-        for end, worlds in ends:
-            for text in (*worlds[0].doubts, end.reason):
-                if text:
-                    doubts[text] = None
-        dispositions = {(end.disposition, end.to) for end, _ in ends}
-        if len(dispositions) == 1 and ends[0][0].disposition != "undecided":
-            return Trace(ends[0][0].disposition, ends[0][0].to, (), ends[0][1][0].steps)
-        to = ends[0][0].to if len({end.to for end, _ in ends}) == 1 else None
-        longest = max((worlds[0].steps for _, worlds in ends), key=len, default=())
-        return Trace("undecided", to, tuple(doubts), longest)
+        ends = list(self._walk(query, peer).ends.items())
+        end, worlds = ends[0]
+        if end.disposition != "undecided" and len({(each.disposition, each.to) for each, _ in ends}) == 1:
+            return Trace(end.disposition, end.to, (), worlds[0].steps)
+        doubts = dict.fromkeys(text for end, worlds in ends for text in (*worlds[0].doubts, end.reason) if text)
+        to = end.to if len({end.to for end, _ in ends}) == 1 else None
+        longest = max((worlds[0].steps for _, worlds in ends), key=len)
+        return decided_by(lambda assumed: self._walk(query, peer, assumed),
+                          Trace("undecided", to, tuple(doubts), longest), most_walks, apart=apart,
+                          changing=self._changing)
+
+    @cached_property
+    def _changing(self) -> frozenset[str]:
+        """Names of sets that rules write to."""
+        return frozenset(name for table in self.host.ruleset.tables for chain in table.chains.values()
+                         for rule in chain.rules for found in _WRITES.findall(rule.text) for name in found if name)
 
     def _own_source(self, query: Query) -> int | None:
         hops = self.fibs[query.family].lookup(query.dst)
@@ -89,8 +100,8 @@ class Engine:
         source = self._journey._own_source(state, hops[0][1]) if hops else None
         return 0 if source is None else source
 
-    def _walk(self, query: Query, peer: int | None) -> Walk:
-        walk = Walk(self.tables, self.host, query.family, peer)
+    def _walk(self, query: Query, peer: int | None, assumed: Assumed | None = None) -> Walk:
+        walk = Walk(self.tables, self.host, query.family, peer, assumed)
         peers = query.sources & self.fibs[query.family].universe if peer is None else IntervalSet.of(peer)
         state = PacketState(
             query.family, query.proto, dst=query.dst, dport=query.dport, sport=query.sport, iif=query.iif,

@@ -13,7 +13,7 @@ from fwaudit.path.deliver import Services, listens, proxy_target
 from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop, special_destination
 from fwaudit.path.state import UNKNOWN_PORT, PacketState
 from fwaudit.path.tables import Tables
-from fwaudit.path.walk import Walk, World
+from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World, end_words
 
 
 class Journey:
@@ -143,7 +143,7 @@ class Journey:
         elif not forwards:
             walk.end(world, "no-route", f"forwarding is off for {state.iif}", "drop", hook="routing")
         else:
-            for device in hop.devices or ("",):
+            for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
                 assert state.dst is not None
                 out = self._refuse(walk, world, self.admission.sources(
                     state.family, state.iif, state.dst, state.mark, device))
@@ -345,7 +345,7 @@ class Journey:
             inner = Walk(self.tables, self.host, family, None)
             self._proxied[family, address, state.proto, port] = inner
             self.depart(inner, PacketState(family, state.proto, dst=address, dport=port), self.fibs[family].universe)
-        for end in inner.ends:
+        for end in walk.one_of(list(inner.ends), "what becomes of docker-proxy's own connection", end_words):
             if end.disposition == "undecided":
                 walk.undecided(world, f"docker-proxy to the container: {end.reason}")
             elif end.disposition != "delivered":

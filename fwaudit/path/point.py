@@ -1,7 +1,8 @@
 """One base chain and one packet: rule by rule, in order, noting what was met. The slow, plain sibling of `chain`.
 
 An unknown match forks the packet; forks that are in the same state at the same rule are one again, and a chain that was
-walked in a state is not walked in it a second time, so the work is bounded by rules × distinct states.
+walked in a state is not walked in it a second time, so the work is bounded by rules × distinct states. Where facts
+are assumed (`fwaudit.path.assume`), nothing is unknown and there is one way.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto, Rule
 from fwaudit.packet.bounds import YES
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.path.assume import Assumed
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.match import match, unknowns
 from fwaudit.path.outcome import FALL, TOO_MANY, Change, Outcome, change_of, changed, merge
+from fwaudit.path.settle import Place, holds
 from fwaudit.path.state import PacketState
 
 _MOST_CHAINS = 100_000
@@ -43,21 +46,31 @@ Ways = dict[Outcome, Fork]
 _Work = Generator[tuple[CompiledChain, PacketState], Ways, Ways]
 
 
-def walk_chain(chain: CompiledChain, state: PacketState, peer: int) -> Ways:
+class Given(NamedTuple):
+    """What is assumed while the chains of a table are walked. ``where`` names the table and its hook."""
+
+    assumed: Assumed
+    where: str
+
+
+def walk_chain(chain: CompiledChain, state: PacketState, peer: int, given: Given | None = None) -> Ways:
     """Every outcome that one packet may come to in ``chain``. ``peer`` is the address that the state leaves open.
 
     Chains wait for those below them on a list of our own, since hostile rulesets nest deeply.
     """
     known: dict[tuple[object, ...], Ways] = {}
-    waiting: list[tuple[tuple[object, ...], _Work]] = [(chain.key(state), _walk(chain, state, peer))]
+    asked = given.assumed.asked if given else 0
+    waiting: list[tuple[tuple[object, ...], _Work, int]] = [(chain.key(state), _walk(chain, state, peer, given), asked)]
     result: Ways | None = None
     while waiting:
-        key, work = waiting[-1]
+        key, work, asked = waiting[-1]
         try:
             below, here = next(work) if result is None else work.send(result)
         except StopIteration as done:
             waiting.pop()
-            result = known[key] = done.value
+            result = done.value
+            if given is None or given.assumed.asked == asked:  # else the next visit may get other answers
+                known[key] = done.value
             continue
         key = below.key(here)
         result = known.get(key)
@@ -65,12 +78,13 @@ def walk_chain(chain: CompiledChain, state: PacketState, peer: int) -> Ways:
             if len(known) + len(waiting) > _MOST_CHAINS:
                 result = {TOO_MANY: Fork()}
             else:
-                waiting.append((key, _walk(below, here, peer)))
+                asked = given.assumed.asked if given else 0
+                waiting.append((key, _walk(below, here, peer, given), asked))
     assert result is not None
     return result
 
 
-def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
+def _walk(chain: CompiledChain, state: PacketState, peer: int, given: Given | None) -> _Work:
     ended: Ways = {}
     live: dict[Change, Fork] = {(): Fork()}
     special = chain.special(state)  # without the rules that only log or count
@@ -84,7 +98,12 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
         following: dict[Change, Fork] = {}
         for change, now in live.items():
             here = changed(state, change)
-            hit, doubts = _hits(conditions, here, peer)
+            if given is None:
+                hit, doubts = _hits(conditions, here, peer)
+            else:
+                number = chain.rules[place].number
+                where = Place((chain.serial, place), f"{given.where} {chain.name} rule {number}")
+                hit, doubts = holds(conditions, here, peer, given.assumed, where), ()
             if not hit:
                 _keep(following, change, now)
                 continue
@@ -97,6 +116,8 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
                 inner = yield compiled.body, here
                 for outcome, way in inner.items():
                     after = merge(change, outcome.change)
+                    if given and outcome.change:
+                        given.assumed.mark_changed("")
                     if outcome.verdict == "fall" and not isinstance(compiled.target, Goto):
                         _keep(following, after, _joined(taken, way))
                     else:
@@ -106,7 +127,10 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int) -> _Work:
             if plain is not None:
                 _keep(ended, plain._replace(change=change), taken)
             else:
-                _keep(following, merge(change, change_of(compiled.target, here)), taken)
+                done = change_of(compiled.target, here)
+                if given and done:
+                    given.assumed.mark_changed(getattr(compiled.target, "text", ""))
+                _keep(following, merge(change, done), taken)
         live = following
         if len(live) > _MOST_CHAINS:
             return {TOO_MANY: Fork()}

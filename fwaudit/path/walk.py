@@ -6,8 +6,8 @@ worlds; whatever ends one is noted with its peers as a result. A peer with one r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
@@ -16,10 +16,14 @@ from fwaudit.netfilter.hooks import CONNTRACK, NAT_DESTINATION, NAT_SOURCE, Base
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_NEW, STATE_UNTRACKED
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path import nat
+from fwaudit.path.assume import Assumed
 from fwaudit.path.outcome import Outcome, changed
-from fwaudit.path.point import Met, walk_chain
+from fwaudit.path.point import Given, Met, walk_chain
 from fwaudit.path.state import PacketState
 from fwaudit.path.tables import Tables
+
+_Each = TypeVar("_Each")
+ONE_OF_ROUTES = "which interface of a multipath route it takes"
 
 
 class World(NamedTuple):
@@ -42,14 +46,17 @@ class End(NamedTuple):
 class Walk:
     """One question under way: its worlds go through hooks, its results are collected in ``ends``.
 
-    ``peer`` is the one source of a trace, None where all are asked at once.
+    ``peer`` is the one source of a trace, None where all are asked at once. ``assumed``: what is taken for true of
+    facts that nobody knows, so that the one packet has one way; None: each goes both ways.
     """
 
-    def __init__(self, tables: Tables, host: Host, family: int, peer: int | None = None) -> None:
+    def __init__(self, tables: Tables, host: Host, family: int, peer: int | None = None,
+                 assumed: Assumed | None = None) -> None:
         self.tables = tables
         self.host = host
         self.family = family
         self.peer = peer
+        self.assumed = assumed
         self.ends: dict[End, list[World]] = {}
 
     # ---- results ----------------------------------------------------------------------------------------------------
@@ -66,6 +73,16 @@ class Walk:
     def undecided(self, world: World, reason: str) -> None:
         """Note that nobody can say what becomes of a world."""
         self.end(world, "undecided", reason=reason)
+
+    def one_of(self, these: Sequence[_Each], words: str, label: Callable[[_Each], str] = str) -> Sequence[_Each]:
+        """All of several that the kernel may take; where facts are assumed, the one that it takes.
+
+        ``words``: what decides between them.
+        """
+        if self.assumed is None or len(these) < 2:
+            return these
+        place = self.assumed.one_of((words, len(these)), words, [label(each) for each in these])
+        return these[place : place + 1]
 
     # ---- hooks ------------------------------------------------------------------------------------------------------
 
@@ -126,7 +143,8 @@ class Walk:
     def _outcomes(self, base: BaseChain, world: World, hook: Hook) -> Iterable[tuple[Outcome, World]]:
         chain = self.tables.chain(base, self.family)
         if self.peer is not None:
-            ways = walk_chain(chain, world.state, self.peer)
+            given = Given(self.assumed, base.table.name) if self.assumed else None
+            ways = walk_chain(chain, world.state, self.peer, given)
             single = len(ways) == 1
             for outcome, fork in ways.items():
                 steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)
@@ -178,7 +196,7 @@ class Walk:
             self.undecided(world, str(unknown))
             return []
         out = []
-        for state in states:
+        for state in self.one_of(states, "where NAT of several destinations sends it", _sent_to):
             steps = world.steps
             if steps:
                 steps = (*steps[:-1], _with_effect(steps[-1], nat.describe(target, world.state, state)))
@@ -194,6 +212,16 @@ class Walk:
             does += " the answer"
         return Step(hook, base.table.family, base.table.backend, base.table.name, met.chain, rule.number, rule.text,
                     does, rule.counters)
+
+
+def end_words(end: End) -> str:
+    """``delivered``, ``undecided: whether …``: an end as the value of a fact."""
+    where = f" to {nat.place(end.to.family, end.to.address, end.to.port)}" if end.to else ""
+    return f"{end.disposition}{where}" + (f": {end.reason}" if end.reason else "")
+
+
+def _sent_to(state: PacketState) -> str:
+    return nat.place(state.family, state.dst, state.dport)
 
 
 def kernel_step(family: int, hook: str, text: str, does: str) -> Step:

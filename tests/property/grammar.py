@@ -70,7 +70,8 @@ OTHER = [
                 "--src-range 192.0.2.64-192.0.2.64"),
     '-m comment --comment "a -j b"', "-m comment --comment x",
 ]
-UNKNOWN = ["-m limit --limit 3/min", '-m string --string "x y" --algo bm', "-m nobody --knows this"]
+UNKNOWN = ["-m limit --limit 3/min", '-m string --string "x y" --algo bm', "-m nobody --knows this",
+           "-m set --match-set unread src", "-m set ! --match-set unread src", "-m set --match-set unread dst"]
 KINDS = (SOURCE, SOURCE, DESTINATION, INSIDE, OUTSIDE, PROTOCOL, PROTOCOL, TRACKING, OTHER, UNKNOWN)
 
 _SETS = [f"--set-xmark {value}/{mask}"
