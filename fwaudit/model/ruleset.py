@@ -141,6 +141,15 @@ class NoTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """What the connection is to be given (zone, helper, timeout) before it is tracked. From here on the packet will be
+    tracked for certain: NoTrack comes too late. ``anew``: also after NoTrack (nft; iptables leaves that alone)."""
+
+    name: str
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Undecidable:
     """A target whose outcome the ruleset does not tell (NFQUEUE, TPROXY, an unknown one): anything may happen.
 
@@ -154,7 +163,7 @@ class Undecidable:
 
 Target = (
     Accept | Drop | Reject | Return | Jump | Goto | Continue | Inline | Dnat | Redirect | NetmapDnat | Snat | SetMark
-    | CopyMark | NoTrack | Undecidable
+    | CopyMark | NoTrack | Template | Undecidable
 )
 
 

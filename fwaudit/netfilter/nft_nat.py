@@ -21,6 +21,7 @@ from fwaudit.model.ruleset import (
     SetMark,
     Snat,
     Target,
+    Template,
     Undecidable,
 )
 from fwaudit.netfilter.nft_expression import family_is
@@ -214,10 +215,9 @@ def _nat_target(kind: str, body: dict[str, Any], family: int) -> Target:
 # ---- marks and header fields ----------------------------------------------------------------------------------------
 
 
-# A zone of its own changes nothing for the first packet of a connection: it is new there as well.
 _HARMLESS_HEADERS: Final = frozenset({"dscp", "ecn", "ttl", "hoplimit", "flowlabel", "checksum", "priority", "tos"})
 _HARMLESS_META: Final = frozenset({"priority", "nftrace", "pkttype", "secmark", "rtclassid"})
-_HARMLESS_CT: Final = frozenset({"zone", "event", "label", "helper", "secmark", "timeout", "expectation"})
+_HARMLESS_CT: Final = frozenset({"event", "label", "helper", "secmark", "timeout", "expectation"})
 
 
 def mangle_effect(body: Any, scope: Scope, known: tuple[Condition, ...]) -> Effect:
@@ -232,6 +232,9 @@ def mangle_effect(body: Any, scope: Scope, known: tuple[Condition, ...]) -> Effe
     quiet = Effect(implied, (Branch((), Continue(expression_text(key)), statement_text(statement), goes_on=True),))
     if kind == "meta" and name == "mark":
         return _set_mark("mark", statement, value, scope, known)
+    if kind == "ct" and name == "zone":  # of its own: the first packet of a connection is new there as well
+        target = Template("ct zone set", anew=True)
+        return Effect(implied, (Branch((), target, statement_text(statement), goes_on=True),))
     if kind == "ct" and name == "mark":
         return _set_mark("ct_mark", statement, value, scope, known)
     if (kind == "meta" and name in _HARMLESS_META) or (kind == "ct" and name in _HARMLESS_CT):

@@ -30,6 +30,7 @@ from fwaudit.model.ruleset import (
     Rule,
     SetMark,
     Target,
+    Template,
     Undecidable,
 )
 from fwaudit.netfilter.nft_expression import family_is
@@ -156,7 +157,7 @@ def _after(effect: Effect, rest: list[Any], scope: Scope, known: tuple[Condition
         own = tuple(condition for condition in branch.conditions if not entailed(condition, known))
         behind: list[Item] = []
         if branch.goes_on and rest:
-            kept = () if isinstance(branch.target, NoTrack) else (*known, *branch.conditions)
+            kept = () if isinstance(branch.target, NoTrack | Template) else (*known, *branch.conditions)
             behind = [item for item in _lower(rest, scope, kept, job)
                       if item.conditions or not isinstance(item.target, Continue)]
         if not behind:
@@ -188,7 +189,7 @@ def _written(target: Target) -> frozenset[str]:
         return frozenset((target.field,))
     if isinstance(target, CopyMark):
         return frozenset((target.to,))
-    if isinstance(target, NoTrack):
+    if isinstance(target, NoTrack | Template):
         return frozenset(("ct_state",))
     if isinstance(target, Undecidable):
         return frozenset(("mark", "ct_mark"))

@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 
 from fwaudit.model.condition import Condition, Named
-from fwaudit.model.ruleset import Continue, CopyMark, Goto, Inline, Jump, NoTrack, Rule, SetMark, Target, Undecidable
+from fwaudit.model.ruleset import (
+    Continue,
+    CopyMark,
+    Goto,
+    Inline,
+    Jump,
+    NoTrack,
+    Rule,
+    SetMark,
+    Target,
+    Template,
+    Undecidable,
+)
 from fwaudit.netfilter.rule_list import ReadRow, RuleList
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.classes import Classes
@@ -52,7 +64,7 @@ class CompiledRule:
         """Whether nothing behind the rule is met once it matches."""
         if isinstance(self.target, Undecidable):
             return self.target.terminal
-        return not isinstance(self.target, SetMark | CopyMark | NoTrack | Continue | Jump | Inline)
+        return not isinstance(self.target, SetMark | CopyMark | NoTrack | Template | Continue | Jump | Inline)
 
 
 class CompiledChain:
@@ -101,7 +113,7 @@ class CompiledChain:
         self.whole |= reads.whole
         if reads.named:
             self.named |= reads.named
-        if isinstance(compiled.target, NoTrack):
+        if isinstance(compiled.target, NoTrack | Template):
             self.untracks = True
         if compiled.body is not None:
             self.children[compiled.body.serial] = compiled.body

@@ -17,6 +17,7 @@ from fwaudit.model.ruleset import (
     SetMark,
     Snat,
     Target,
+    Template,
     Undecidable,
 )
 from fwaudit.packet.fields import STATE_INVALID, STATE_UNTRACKED
@@ -74,13 +75,17 @@ def change_of(target: Target, state: PacketState) -> Change:
     untracked = state.ct_state in (STATE_INVALID, STATE_UNTRACKED)
     if isinstance(target, NoTrack):
         return (("ct_state", 0, STATE_UNTRACKED),) if untracked else ()
+    if isinstance(target, Template):  # rules see its state and its empty addresses, which nobody asks about
+        reached = untracked and (target.anew or state.ct_state == STATE_INVALID)
+        return (("ct_state", 0, None),) if reached else ()
+    untracked = untracked or state.ct_state is None  # marks of a template are lost with it
     if isinstance(target, SetMark):
         if target.field == "ct_mark" and untracked:
             return ()
         return ((target.field, ~target.mask & _ALL_BITS, target.value),)
     if isinstance(target, CopyMark):
         if untracked:
-            return ()
+            return (("mark", 0, None),) if state.ct_state is None and target.to == "mark" else ()
         new = state.ct_mark if target.to == "mark" else state.mark
         if new is None:
             return ((target.to, 0, None),)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not
-from fwaudit.model.ruleset import CopyMark, NoTrack, SetMark, Target
+from fwaudit.model.ruleset import CopyMark, NoTrack, SetMark, Target, Template
 from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS
 
 BIT = {name: 1 << index for name, index in FIELD_INDEX.items()}
@@ -61,7 +61,7 @@ def read_by(target: Target) -> int:
     """The fields that a target reads: all that mark a packet ask whether there is a connection."""
     if isinstance(target, CopyMark):
         return BIT["ct_state"] | BIT["ct_mark" if target.to == "mark" else "mark"]
-    return BIT["ct_state"] if isinstance(target, SetMark | NoTrack) else 0
+    return BIT["ct_state"] if isinstance(target, SetMark | NoTrack | Template) else 0
 
 
 def borders_in(condition: Condition) -> Iterator[tuple[str, tuple[int, ...]]]:

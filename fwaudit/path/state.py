@@ -16,6 +16,7 @@ PEER = None
 class PacketState(NamedTuple):
     """One packet, as rules can see it. Names are those of `fwaudit.packet.fields.Field`.
 
+    ``ct_state``: None where the packet has a template, and will be tracked (see `Template`).
     ``nat_done``: NAT at this place is decided, even where it changed nothing (IPS_SRC_NAT_DONE, IPS_DST_NAT_DONE).
     ``answers``: of an answer, (ct_snat, ct_dnat) of the connection that tracking will find for it; None: it finds none.
     """
@@ -37,7 +38,7 @@ class PacketState(NamedTuple):
     physout: str = ""
     mark: int | None = 0
     ct_mark: int | None = 0
-    ct_state: int = STATE_INVALID
+    ct_state: int | None = STATE_INVALID
     ct_direction: int = 0
     ct_snat: int = 0
     ct_dnat: int = 0

@@ -13,7 +13,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
 from fwaudit.model.verdict import Answerer, Disposition, Step
 from fwaudit.netfilter.hooks import CONNTRACK, NAT_DESTINATION, NAT_SOURCE, BaseChain
-from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_NEW, STATE_UNTRACKED
+from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, STATE_UNTRACKED
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path import nat
 from fwaudit.path.assume import Assumed
@@ -122,7 +122,7 @@ class Walk:
             return world
         if state.ct_direction:
             if state.answers is None:
-                return world
+                return world._replace(state=state._replace(ct_state=STATE_INVALID))
             snat, dnat = state.answers
             return world._replace(state=state._replace(ct_state=STATE_ESTABLISHED, ct_snat=snat, ct_dnat=dnat))
         return world._replace(state=state._replace(

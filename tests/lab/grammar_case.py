@@ -44,7 +44,9 @@ def make_case(seed: int | str, profile: str | None = None) -> tuple[Case, Pool]:
     for family in families:
         text = IptablesGrammar(pool, family, sets)
         if profile == "filter":
-            case.rules[f"{rng.choice(('nft', 'legacy'))}.v{family}"] = text.ruleset(("filter",), size)
+            backend = rng.choice(("nft", "legacy"))
+            text.legacy = backend == "legacy"
+            case.rules[f"{backend}.v{family}"] = text.ruleset(("filter",), size)
             continue
         if "nft" in parts and "legacy" in parts:
             tables = list(_tables(rng, 5))
@@ -54,6 +56,7 @@ def make_case(seed: int | str, profile: str | None = None) -> tuple[Case, Pool]:
         else:
             shares = tuple((part, list(_tables(rng))) for part in parts if part != "native")
         for backend, some in shares:
+            text.legacy = backend == "legacy"
             if some:  # the same hook and priority in both would run in an order that no dump tells
                 case.rules[f"{backend}.v{family}"] = text.ruleset(some, max(2, size // len(parts)))
     if "native" in parts:

@@ -42,13 +42,15 @@ class Part(NamedTuple):
 
 
 class IptablesGrammar:
-    """Makes rulesets for one family. ``odd``: the share of matches that the engine cannot decide."""
+    """Makes rulesets for one family. ``odd``: the share of matches that the engine cannot decide. ``legacy``: what is
+    written next is for iptables-legacy."""
 
     def __init__(self, pool: Pool, family: int, sets: Sequence[IpSet] = (), odd: float = 0.01) -> None:
         self.pool = pool
         self.family = family
         self.sets = [each for each in sets if each.family in (0, family)]
         self.odd = odd
+        self.legacy = False
         self.icmp = "icmp" if family == 4 else "ipv6-icmp"
 
     def ruleset(self, tables: Sequence[str], rules: int, hooks: Sequence[str] | None = None) -> str:
@@ -98,9 +100,9 @@ class IptablesGrammar:
         if pool.chance(0.4):
             words.append(self.negated(f"-d {pool.network(self.family)}"))
         if pool.chance(0.25) and not (chain.builtin and chain.name in ("OUTPUT", "POSTROUTING")):
-            words.append(self.negated(f"-i {self.interface()}", 0.3))
+            words.append(self.interface_match("-i"))
         if pool.chance(0.2) and not (chain.builtin and chain.name in ("PREROUTING", "INPUT")):
-            words.append(self.negated(f"-o {self.interface()}", 0.3))
+            words.append(self.interface_match("-o"))
         if proto:
             words.append(f"-p {proto}")
             if proto in ("tcp", "udp") and pool.chance(0.55):
@@ -116,6 +118,12 @@ class IptablesGrammar:
 
     def negated(self, text: str, part: float = 0.2) -> str:
         return f"! {text}" if self.pool.chance(part) and text != "-p all" else text
+
+    def interface_match(self, option: str) -> str:
+        """``-i`` or ``-o``. Legacy's ``! -i +``, which matches nothing, leaves no trace in what iptables-legacy-save
+        prints, so that nobody could know of it."""
+        name = self.interface()
+        return self.negated(f"{option} {name}", 0.0 if name == "+" and self.legacy else 0.3)
 
     def interface(self) -> str:
         pool = self.pool

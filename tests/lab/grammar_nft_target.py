@@ -46,7 +46,7 @@ class NftTargets:
         if draft.side and pool.chance(0.75):
             return Target(self.nat(draft), True)
         if draft.hooks == {"prerouting"} and not draft.side and not draft.netdev and pool.chance(0.15):
-            return Target("notrack", False)
+            return Target(pool.one(("notrack", "notrack", "ct zone set 7")), False)
         if draft.hooks <= {"input", "forward", "prerouting"} and not draft.side and not draft.netdev and (
                 pool.chance(0.15)):
             return Target(self.reject(draft), True)

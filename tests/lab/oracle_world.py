@@ -271,7 +271,7 @@ class World:
                 time.sleep(0.01)
 
     def snapshot(self, case: Case) -> dict[str, bytes]:
-        """The files of a snapshot of the machine, without the table that observes."""
+        """The files of a snapshot of the machine, without the table that observes. Raises LoadError."""
         files: dict[str, bytes] = {}
         for name, argv in _SAVE.items():
             tool = name.split("/")[1].split(".")[0]
@@ -280,7 +280,10 @@ class World:
             if tool == "save" and "ipset" not in case.rules:
                 continue
             files[name] = self.machine.run(argv)
-        document = json.loads(self.machine.run(["nft", "-j", "list", "ruleset"]))
+        try:
+            document = json.loads(self.machine.run(["nft", "-j", "list", "ruleset"]))
+        except ValueError as error:  # nft 1.0.6 may break off at the flags of a table
+            raise LoadError(f"nft -j list ruleset: {error}") from None
         if any("native" in name for name in case.rules):
             complete(document, self.machine.run(["nft", "list", "ruleset"]).decode())
         document["nftables"] = [entry for entry in document["nftables"] if not _is_ours(entry)]

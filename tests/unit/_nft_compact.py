@@ -33,6 +33,7 @@ from fwaudit.model.ruleset import (
     SetMark,
     Snat,
     Target,
+    Template,
     Undecidable,
 )
 from fwaudit.netfilter.nft_json import NftRuleset
@@ -100,6 +101,8 @@ def target(found: Target) -> str:
         return f"{type(found).__name__.lower()} {found.chain}"
     if isinstance(found, Continue):
         return f"continue({found.name})"
+    if isinstance(found, Template):
+        return f"template({found.name})"
     if isinstance(found, Reject):
         return f"reject({found.how})"
     if isinstance(found, Dnat | Snat):

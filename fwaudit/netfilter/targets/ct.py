@@ -1,13 +1,14 @@
 """CT and NOTRACK: what connection tracking is told of a packet (xt_CT.c), in table raw.
 
-A zone, a helper or a timeout changes nothing for the first packet of a connection; ``--notrack`` leaves it without one.
+``--notrack`` leaves the packet without a connection. A zone, a helper or a timeout changes nothing for the first packet
+of one, but that a later ``--notrack`` has no effect (xt_ct_target: ``if (skb->_nfct != 0) return``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fwaudit.model.ruleset import Continue, NoTrack, Target
+from fwaudit.model.ruleset import NoTrack, Target, Template
 from fwaudit.netfilter.matches._option import Option
 from fwaudit.netfilter.targets._target import TargetKind, only
 
@@ -16,7 +17,7 @@ _CT = {"--notrack": 0, "--helper": 1, "--timeout": 1, "--ctevents": 1, "--expeve
 
 
 def _ct(options: Sequence[Option], family: int) -> Target:
-    return NoTrack() if "--notrack" in only(options, _CT) else Continue("CT")
+    return NoTrack() if "--notrack" in only(options, _CT) else Template("CT")
 
 
 def _notrack(options: Sequence[Option], family: int) -> Target:
