@@ -1,0 +1,24 @@
+"""The engine's path of a packet is the kernel's: the same rules, in the same order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from campaign import Plan, Result
+from prove_trace import PROFILES, trace_unit
+from requirements import requires
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_packets_meet_the_rules_that_the_engine_names(profile: str) -> None:
+    requires("iptables-nft-restore", "nft", "ipset", "ip", root=True)
+    result = Result()
+    for unit in range(12):
+        result.add(trace_unit(Plan("trace", 0, profile, 50), unit))
+    found = Counter({key[1]: count for key, count in result.counts.items()})
+    assert not result.findings, (len(result.findings), result.findings[0])
+    assert found["same"] > 300 and found["rules"] > 200, found  # rules were met, or the test says nothing
+    assert found["doubtful"] + found["undecided"] < found["packets"] / 5, found
