@@ -68,6 +68,14 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSet(Continue):
+    """Adds an element of the packet to a named set, or takes it out (``removes``): rules behind it may see that."""
+
+    set_key: tuple[str, ...] = ()
+    removes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Inline:
     """An unnamed chain in a rule's place: walked like a Jump."""
 
@@ -118,9 +126,10 @@ class Snat:
 
 @dataclass(frozen=True, slots=True)
 class SetMark:
-    """``field = (field & ~mask) ^ value`` for ``mark`` or ``ct_mark`` (iptables --set-xmark semantics)."""
+    """``field = (field & ~mask) ^ value`` for ``mark`` or ``ct_mark`` (iptables --set-xmark semantics); ``in_sets`` is
+    the engine's own."""
 
-    field: Literal["mark", "ct_mark"]
+    field: Literal["mark", "ct_mark", "in_sets"]
     value: int
     mask: int = 0xFFFFFFFF
 
@@ -189,7 +198,8 @@ class Rule:
 class Chain:
     """A chain. A base chain has ``hook``, ``priority``, ``kind`` (filter, nat, route) and ``policy``.
 
-    ``devices``: only packets of these interfaces (netdev ingress/egress); empty: all.
+    ``devices``: only packets of these interfaces (netdev ingress/egress); empty: all. A name may end in ``*``
+    (Linux 6.16, nft 1.1.4).
     """
 
     name: str

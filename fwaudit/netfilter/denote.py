@@ -166,12 +166,28 @@ def _in_set(condition: InSet, facts: Facts, family: int) -> Condition:
         return Unknown(f"set {name}", "the set is not in the snapshot", ("set", *condition.set_key), about)
     if condition.set_key[0] == "ipset":
         return _in_ipset(found, condition.fields, facts, family, 0)
-    return _in_nft_set(found, condition.fields, family)
+    return _changing(found, _in_nft_set(found, condition.fields, family), facts)
+
+
+def _changing(found: NamedSet, now: Condition, facts: Facts) -> Condition:
+    """``now``, or unknown for a packet that a rule has put into the set or taken out of it on its way: there may have
+    been no room, and it may have changed since."""
+    bit = facts.changes.bits.get(found.key, 0)
+    if not bit:
+        return now
+    met = Not(Masked("in_sets", bit, 0))
+    then = All((met, Unknown(f"set {found.key[-1]}", "a rule in front of it changes the set")))
+    return AnyOf((All((Not(met), now)) if found.key in facts.changes.removing else now, then))
 
 
 def _in_ipset(found: NamedSet, directions: tuple[Field, ...], facts: Facts, family: int, depth: int) -> Condition:
     if found.unread:
         return Unknown(f"set {found.key[-1]}", found.unread, ("set", *found.key), _asked_by(directions))
+    return _changing(found, _by_elements(found, directions, facts, family, depth), facts)
+
+
+def _by_elements(found: NamedSet, directions: tuple[Field, ...], facts: Facts, family: int, depth: int) -> Condition:
+    """Whether the packet is in an ipset by the elements that it has."""
     if found.kinds == ("set",):
         if depth >= _MAX_LIST_DEPTH:
             return Unknown(f"set {found.key[-1]}", "lists of sets nested too deeply")

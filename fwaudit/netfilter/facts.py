@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import NamedSet
+from fwaudit.netfilter.set_changes import NO_CHANGES, SetChanges, set_changes
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 
@@ -35,7 +36,7 @@ class Facts:
     """``types[family][interface][type]`` is the set of addresses of that routing type; interface "" is any.
 
     ``known`` says for which families the addresses of the host are known at all; ``routing`` has those families whose
-    routes were read and go by addresses alone.
+    routes were read and go by addresses alone. ``changes``: the named sets that rules change.
     """
 
     types: Mapping[int, Mapping[str, Mapping[str, IntervalSet]]]
@@ -43,6 +44,7 @@ class Facts:
     sets: Mapping[tuple[str, ...], NamedSet]
     routing: Mapping[int, Routing] = field(default_factory=dict)
     indexes: Mapping[int, str] = field(default_factory=dict)
+    changes: SetChanges = NO_CHANGES
 
     def addresses(self, family: int, kind: str, interface: str = "") -> IntervalSet:
         """The addresses whose routing type is ``kind``, by the rules of fib_table_lookup on the local table.
@@ -92,4 +94,5 @@ def facts_of(host: Host) -> Facts:
             by_interface.setdefault(name, {})[kind] = IntervalSet.from_ranges(pairs)
         types[family] = by_interface
     return Facts(types, frozenset(known), host.ruleset.sets,
-                 indexes={interface.index: interface.name for interface in host.interfaces.values()})
+                 indexes={interface.index: interface.name for interface in host.interfaces.values()},
+                 changes=set_changes(host.ruleset))

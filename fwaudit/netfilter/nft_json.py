@@ -53,6 +53,7 @@ class _RawTable:
     elements: dict[str, list[Any]] = field(default_factory=dict)
     added_to: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+    looked_up: set[str] = field(default_factory=set)
     foreign: bool = False
 
 
@@ -159,7 +160,7 @@ class _Reader:
         sets: dict[str, RawSet] = {
             each: read_raw_set((family, name, each), body, raw.elements.get(each, []), each in raw.added_to)
             for each, body in raw.sets.items()}
-        scope = Scope(family, name, sets, frozenset(raw.written))
+        scope = Scope(family, name, sets, frozenset(raw.written), frozenset(raw.looked_up))
         dormant, doubt = _flags(raw.body)
         if doubt:
             self.notes.append(f"table {family} {name} may be dormant: this version of nft does not print its flags")
@@ -274,6 +275,9 @@ def _note_statement(statement: Any, raw: _RawTable) -> None:
         return
     if "xt" in statement:
         raw.foreign = True
+    match = statement.get("match")
+    if isinstance(match, dict) and isinstance(match.get("right"), str) and match["right"].startswith("@"):
+        raw.looked_up.add(match["right"][1:])
     for kind in ("set", "map"):
         body = statement.get(kind)
         if isinstance(body, dict) and body.get("op") != "delete":

@@ -31,12 +31,14 @@ MOST_INLINE: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the rules of one table see. ``written``: packet fields that some rule of the table sets."""
+    """What the rules of one table see. ``written``: packet fields that some rule of the table sets; ``looked_up``: the
+    named sets that some rule asks about."""
 
     family: str
     table: str
     sets: Mapping[str, RawSet]
     written: frozenset[str] = frozenset()
+    looked_up: frozenset[str] = frozenset()
 
 
 class Match(NamedTuple):

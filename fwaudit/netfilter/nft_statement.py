@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from fwaudit.model.condition import TRUE, Condition, In, Unknown
 from fwaudit.model.ruleset import (
     Accept,
+    ChangeSet,
     Continue,
     CopyMark,
     Drop,
@@ -134,10 +135,15 @@ def _lower(statements: list[Any], scope: Scope, known: tuple[Condition, ...], jo
     for position, statement in enumerate(statements):
         kind, body = _split(statement)
         texts.append(statement_text(statement))
+        change = _set_change(kind, body, statement, scope)
         asked = _asked(kind, body, statement, scope, (*known, *conditions))
         if asked is not None:
             for condition in asked:
                 need(condition)
+            if change is not None:
+                effect = Effect((), (Branch((), change, texts[-1], goes_on=True),))
+                items = _after(effect, statements[position + 1 :], scope, (*known, *conditions), job)
+                return _nest(tuple(conditions), items, " ".join(texts[:-1]), rule_text(statements), job)
             quiet = _QUIET.get(kind, "set update" if kind in ("set", "map", "") else quiet)
             continue
         effect = _effect(kind, body, statement, scope, (*known, *conditions))
@@ -159,10 +165,10 @@ def _after(effect: Effect, rest: list[Any], scope: Scope, known: tuple[Condition
         if branch.goes_on and rest:
             kept = () if isinstance(branch.target, NoTrack | Template) else (*known, *branch.conditions)
             behind = [item for item in _lower(rest, scope, kept, job)
-                      if item.conditions or not isinstance(item.target, Continue)]
+                      if item.conditions or type(item.target) is not Continue]
         if not behind:
             items.append(Item(own, branch.target, branch.text))
-        elif isinstance(branch.target, Continue):
+        elif type(branch.target) is Continue:
             items += _nest(own, behind, branch.text, branch.text, job)
         else:
             inner = [Item((), branch.target, branch.text), *behind]
@@ -235,6 +241,21 @@ def _asked(kind: str, body: Any, statement: Any, scope: Scope,
             r"limit|quota|ct count", statement):
         return ()
     return None
+
+
+def _set_change(kind: str, body: Any, statement: Any, scope: Scope) -> ChangeSet | None:
+    """What a statement adds to a named set that rules of the table ask about, or takes out of it."""
+    name: Any = ""
+    operation: Any = ""
+    if kind in ("set", "map") and isinstance(body, dict):
+        operation, name = body.get("op"), body.get(kind, body.get("set"))
+    elif not kind and isinstance(statement, str):
+        operation, _, rest = statement.partition(" ")
+        name = rest.partition(" ")[0]
+    name = name.removeprefix("@") if isinstance(name, str) else ""
+    if name not in scope.looked_up:
+        return None
+    return ChangeSet("set update", (scope.family, scope.table, name), operation == "delete")
 
 
 def _set_update(body: dict[str, Any], statement: Any, scope: Scope) -> tuple[Condition, ...]:

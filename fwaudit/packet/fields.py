@@ -21,6 +21,7 @@ Field = Literal[
     "bridged",                                        # 1 while the packet crosses a bridge without being routed
     "pkttype",                                        # 0 to this host, 1 broadcast, 2 multicast
     "locally_made",                                   # 1 for a packet that a socket of this host sends
+    "in_sets",                                        # a bit for each named set that a rule has changed for it
 ]
 
 STATE_INVALID: Final = 0

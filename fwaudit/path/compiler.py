@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fwaudit.model.condition import All, Condition, In, Masked, Named, Unknown
-from fwaudit.model.ruleset import Chain, Continue, Goto, Inline, Jump, Return, Rule, Table
+from fwaudit.model.ruleset import (
+    Chain,
+    ChangeSet,
+    Continue,
+    Goto,
+    Inline,
+    Jump,
+    Return,
+    Rule,
+    SetMark,
+    Table,
+    Target,
+)
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.rule_list import texts_of
@@ -42,7 +54,7 @@ class Compiler:
             current = work.pop()
             for said in texts_of(current.rules):
                 body: CompiledChain | None = None
-                target = said.target
+                target = self._seen(said.target)
                 if isinstance(target, Jump | Goto):
                     body = self.chains.get(target.chain)
                     if body is None:
@@ -55,6 +67,11 @@ class Compiler:
                 conditions, reads = self._conditions(said.conditions)
                 current.add(said, CompiledRule(target, conditions, body), reads)
         return top
+
+    def _seen(self, target: Target) -> Target:
+        """A target that changes a named set, as what rules behind it can see of that."""
+        bit = self._facts.changes.bits.get(target.set_key, 0) if isinstance(target, ChangeSet) else 0
+        return SetMark("in_sets", bit, bit) if bit else target
 
     def _new(self, name: str, rules: Sequence[Rule], made: list[CompiledChain]) -> CompiledChain:
         made.append(CompiledChain(name, next(self._serials), rules))

@@ -19,9 +19,9 @@ def mask_of(names: Iterable[str]) -> int:
 
 NUMBERS = mask_of(ADDRESS_FIELDS | PORT_FIELDS)
 NAMES = mask_of({"iif", "oif", "physin", "physout"})
-LATE = NUMBERS | mask_of({"mark", "ct_mark"})
+LATE = NUMBERS | mask_of({"mark", "ct_mark", "in_sets"})
 """Fields of which a chain meets many values, so that its rules are not sorted out by them beforehand."""
-CHANGED = mask_of({"mark", "ct_mark", "ct_state"})
+CHANGED = mask_of({"mark", "ct_mark", "ct_state", "in_sets"})
 """Fields that rules may change."""
 
 

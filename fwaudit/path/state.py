@@ -53,6 +53,7 @@ class PacketState(NamedTuple):
     bridged: int = 0
     pkttype: int = 0
     locally_made: int = 0
+    in_sets: int = 0
     nat_done: int = 0
     answers: tuple[int, int] | None = None
 

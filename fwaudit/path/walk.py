@@ -240,7 +240,7 @@ def _does(target: object) -> str:
     if name in ("jump", "goto"):
         return f"{name} {target.chain}"  # type: ignore[attr-defined]
     words = {"inline": "jump", "setmark": "mark", "copymark": "mark", "snat": "snat", "netmapdnat": "netmap",
-             "undecidable": "undecided", "dnat": "dnat", "notrack": "notrack"}
+             "changeset": "set", "undecidable": "undecided", "dnat": "dnat", "notrack": "notrack"}
     return words.get(name, name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fwaudit.model.ruleset import Continue, Target, Undecidable
+from fwaudit.model.ruleset import ChangeSet, Continue, Target, Undecidable
 from fwaudit.netfilter.matches._option import Option
 from fwaudit.netfilter.targets._target import TargetKind, passing, text_of
 
@@ -13,10 +13,16 @@ _SET = {"--add-set": 2, "--del-set": 2, "--map-set": 2, "--exist": 0, "--timeout
 
 
 def _set(options: Sequence[Option], family: int) -> Target:
-    """Adding to a set changes later packets only; ``--map-mark`` gives this one a mark that the set holds."""
+    """Adding to a set changes what later rules and packets see; ``--map-mark`` gives this one a mark that the set
+    holds. One rule may do both, and of several sets it adds to one (xt_set.c set_target_v3)."""
     if any(option.name == "--map-mark" for option in options):
         return Undecidable(text_of("SET", options), "a mark that the set's element holds", terminal=False)
-    return Continue("SET")
+    changed = [option for option in options if option.name in ("--add-set", "--del-set")]
+    if len(changed) > 1:
+        return Undecidable(text_of("SET", options), "several sets at once", terminal=False)
+    if not changed:
+        return Continue("SET")
+    return ChangeSet("SET", ("ipset", changed[0].arguments[0]), changed[0].name == "--del-set")
 
 
 PASSING: Mapping[str, TargetKind] = {
