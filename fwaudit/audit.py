@@ -15,7 +15,6 @@ from fwaudit.model.snapshot import Snapshot
 from fwaudit.model.verdict import Answer, Query
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.host import parse_host
-from fwaudit.parse.ufw_drift import drift
 from fwaudit.path.engine import Engine
 
 
@@ -106,7 +105,7 @@ def _docker_user(host: Host) -> dict[int, str]:
 
 
 def _notes(host: Host) -> list[str]:
-    notes = [f"ufw: {line}" for line in drift(host.ufw, host.ruleset)]
+    notes = []
     for name, interface in sorted(host.interfaces.items()):
         notes += [f"{program} on {name} is not modelled" for program in interface.programs]
         if interface.kind == "wireguard":

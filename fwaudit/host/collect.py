@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from fwaudit import __version__
 from fwaudit.errors import UsageError
-from fwaudit.host.collectors import docker, ipset, iptables, network, ruleset, sockets, sysctl, ufw
+from fwaudit.host.collectors import boot, docker, ipset, iptables, network, ruleset, sockets, sysctl, ufw
 from fwaudit.host.parallel import side_by_side
 from fwaudit.host.run import GRACE, Collected, Machine
 from fwaudit.model.snapshot import Snapshot, Source
@@ -26,6 +26,7 @@ COLLECTORS: Mapping[str, tuple[Collector, tuple[str, ...]]] = {
     "network": (network.collect, ("net",)),
     "sockets": (sockets.collect, ("sockets",)),
     "sysctl": (sysctl.collect, ("sysctl",)),
+    "boot": (boot.collect, ("boot",)),
 }
 # Folders that two collectors share: no one of them alone can be asked for and the picture be whole.
 _TOGETHER = {"iptables": ("rules", "legacy"), "nftables": ("rules",)}

@@ -28,7 +28,7 @@ MODE = 0o600  # rules and addresses are the host's own business
 
 _KNOWN = frozenset({
     *(f"iptables/{kind}.v{version}" for kind in ("nft", "legacy", "names") for version in (4, 6)),
-    "nft/ruleset.json", "nft/tables.json", "ipset/save", "sysctl",
+    "nft/ruleset.json", "nft/tables.json", "ipset/save", "sysctl", "boot/docker-user.json",
     *(f"ufw/{name}" for name in ("default", "ufw.conf", "user.rules", "user6.rules", "before.rules", "before6.rules",
                                  "after.rules", "after6.rules", "status", "sysctl.conf", "hooks.json")),
     *(f"docker/{name}.json" for name in ("version", "info", "containers", "networks", "listeners", "compose")),

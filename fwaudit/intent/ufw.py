@@ -72,15 +72,26 @@ def rule_policy(rule: UfwRule) -> Policy:
 def route_rules(ufw: UfwPolicy, family: int, iif: str, oif: str, dst: int, proto: int, port: int) -> Iterator[
         tuple[UfwRule, IntervalSet]]:
     """The ``ufw route`` rules about an address behind this host, each with the sources that it is the first to name."""
+    return _rules(ufw, "route", family, iif, oif, dst, proto, port)
+
+
+def input_rules(ufw: UfwPolicy, family: int, iif: str, dst: int, proto: int, port: int) -> Iterator[
+        tuple[UfwRule, IntervalSet]]:
+    """The rules about a port of this host itself, each with the sources that it is the first to name."""
+    return _rules(ufw, "in", family, iif, "", dst, proto, port)
+
+
+def _rules(ufw: UfwPolicy, direction: str, family: int, iif: str, oif: str, dst: int, proto: int,
+           port: int) -> Iterator[tuple[UfwRule, IntervalSet]]:
     left = _network(family, None)
     for rule in ufw.rules:
-        if rule.family != family or rule.direction != "route":
+        if rule.family != family or rule.direction != direction:
             continue
         if rule.interface_in not in ("", iif) or (rule.interface_out and oif and rule.interface_out != oif):
             continue
         if rule.proto not in ("", "any") and PROTOCOLS.get(rule.proto) != proto:
             continue
-        if rule.sport not in ("", "any") or not _holds(rule.dport, port):
+        if rule.sport not in ("", "any") or not holds(rule.dport, port):
             continue
         if rule.dst is not None and dst not in _network(family, rule.dst):
             continue
@@ -101,7 +112,7 @@ def _network(family: int, network: tuple[int, int] | None) -> IntervalSet:
     return IntervalSet((low, low + (1 << ((32 if family == 4 else 128) - prefix))))
 
 
-def _holds(ports: str, port: int) -> bool:
+def holds(ports: str, port: int) -> bool:
     """True where ufw's port list (``80,443,8000:8010``; empty or ``any``: all) has the port."""
     if ports in ("", "any"):
         return True

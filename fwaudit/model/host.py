@@ -297,11 +297,20 @@ class UfwPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class BootFile:
+    """A file that writes to DOCKER-USER at boot: the commands in it that name the chain, as they stand."""
+
+    path: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """Everything that decides about packets on one host.
 
     ``sysctl``: dotted key → value. ``sockets`` None: not known what listens. ``unread``: (source, why) for every
-    source that is missing or does not read; what depends on it is undecided.
+    source that is missing or does not read; what depends on it is undecided. ``boot``: what writes to DOCKER-USER at
+    boot; ``boot_read`` False: only ufw's own files were looked at for it.
     """
 
     name: str
@@ -315,6 +324,8 @@ class Host:
     ufw: UfwPolicy
     ruleset: Ruleset
     unread: tuple[tuple[str, str], ...] = ()
+    boot: tuple[BootFile, ...] = ()
+    boot_read: bool = False
 
     def setting(self, key: str) -> int | None:
         """A sysctl as a number, None where it was not read."""

@@ -103,6 +103,7 @@ class Query:
     ``iif`` empty: sent by the host itself. ``sport`` None: any port that an ordinary client takes (1024-65535).
     ``hook`` (``input`` or ``forward``): put the packet straight into that hook's chains, with no NAT and no routing;
     ``oif`` is then its outgoing interface. ``sources``: the addresses asked about.
+    ``answer``: with ``hook``, the packet is the answer to a connection that ``dst`` opened, masqueraded on its way out.
     """
 
     family: int
@@ -114,6 +115,7 @@ class Query:
     sport: int | None = None
     hook: Literal["", "input", "forward"] = ""
     oif: str = ""
+    answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

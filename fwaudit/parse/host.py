@@ -12,10 +12,21 @@ from functools import partial
 from typing import TypeVar
 
 from fwaudit.errors import ParseError
-from fwaudit.model.host import Container, Engine, Host, Interface, Listener, PolicyRule, Route, Socket, UfwPolicy
+from fwaudit.model.host import (
+    BootFile,
+    Container,
+    Engine,
+    Host,
+    Interface,
+    Listener,
+    PolicyRule,
+    Route,
+    Socket,
+    UfwPolicy,
+)
 from fwaudit.model.ruleset import Ruleset
 from fwaudit.model.snapshot import Snapshot, Source
-from fwaudit.parse import docker, ip, rulesets, sockets, sysctl, ufw
+from fwaudit.parse import boot, docker, ip, rulesets, sockets, sysctl, ufw
 from fwaudit.parse.values import ABSENT, Record, gap, read_list, read_object
 
 T = TypeVar("T")
@@ -40,6 +51,7 @@ def parse_host(snapshot: Snapshot) -> Host:
         policy_rules={family: _rules(reader, family) for family in (4, 6)},
         sysctl=reader.attempt("sysctl", lambda: sysctl.parse(snapshot.text("sysctl"))) or {},
         sockets=_sockets(reader, engine), engine=engine, ufw=_ufw(reader, ruleset), ruleset=ruleset,
+        boot=_boot(reader), boot_read=boot.SOURCE in snapshot,
     )
     for name, source in snapshot.sources.items():
         if source.doubt and name in snapshot:
@@ -155,6 +167,12 @@ def _listeners(reader: _Reader) -> Record:
 
 def _listens(found: Record, container: str) -> tuple[Listener, ...]:
     return sockets.parse_listeners(found.records(container))
+
+
+def _boot(reader: _Reader) -> tuple[BootFile, ...]:
+    """No packet's way depends on it, so that a snapshot without it has no gap."""
+    found = reader.read(boot.SOURCE, boot.parse_files) if boot.SOURCE in reader.snapshot else ()
+    return (*(found or ()), *boot.of_ufw(reader.snapshot))
 
 
 def _ufw(reader: _Reader, ruleset: Ruleset) -> UfwPolicy:

@@ -22,7 +22,7 @@ _FAMILIES = {4: ("ip", "ufw"), 6: ("ip6", "ufw6")}
 Key = tuple[tuple[str, ...], Target]
 
 
-def drift(policy: UfwPolicy, ruleset: Ruleset) -> tuple[str, ...]:
+def drift(policy: UfwPolicy, ruleset: Ruleset, families: Sequence[int] = (4, 6)) -> tuple[str, ...]:
     """The differences in plain words, in the order of the rules; none where disk and kernel agree, where ufw is not
     installed, or where its files were not read (that is in ``Host.unread``).
 
@@ -31,7 +31,8 @@ def drift(policy: UfwPolicy, ruleset: Ruleset) -> tuple[str, ...]:
     """
     if not policy.installed or policy.unread:
         return ()
-    return tuple(text for family in ((4, 6) if policy.ipv6 else (4,)) for text in _family(policy, ruleset, family))
+    return tuple(text for family in families if family == 4 or policy.ipv6
+                 for text in _family(policy, ruleset, family))
 
 
 def _family(policy: UfwPolicy, ruleset: Ruleset, family: int) -> Iterator[str]:

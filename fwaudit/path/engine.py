@@ -9,7 +9,7 @@ from functools import cached_property
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
-from fwaudit.packet.fields import ICMPV6, STATE_NEW
+from fwaudit.packet.fields import ICMPV6, STATE_ESTABLISHED, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.assume import Assumed
 from fwaudit.path.decide import decided_by
@@ -17,7 +17,7 @@ from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
 from fwaudit.path.route import Admission, Fib
 from fwaudit.path.routing_facts import RoutingFacts
-from fwaudit.path.state import PacketState
+from fwaudit.path.state import PEER, PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
 
@@ -107,9 +107,9 @@ class Engine:
             query.family, query.proto, dst=query.dst, dport=query.dport, sport=query.sport, iif=query.iif,
             oif=query.oif, icmp_type=128 if query.proto == ICMPV6 else 8)  # an echo request
         if query.hook:
-            tracked = state._replace(ct_state=STATE_NEW, orig_dst=query.dst, orig_dport=query.dport,
-                                     orig_sport=query.sport, reply_src=query.dst, reply_sport=query.dport,
-                                     reply_dport=query.sport)
+            tracked = _answer(state) if query.answer else state._replace(
+                ct_state=STATE_NEW, orig_dst=query.dst, orig_dport=query.dport, orig_sport=query.sport,
+                reply_src=query.dst, reply_sport=query.dport, reply_dport=query.sport)
             device = query.oif if query.hook == "forward" else query.iif
             for world in walk.hook([World(tracked, peers)], query.hook, device):
                 walk.end(world, "accepted")
@@ -121,6 +121,17 @@ class Engine:
             for reason in self._blind[query.family]:
                 walk.undecided(World(state, peers), reason)
         return walk
+
+
+_SYN_ACK = 18
+
+
+def _answer(state: PacketState) -> PacketState:
+    """The peer's answer to a connection that ``dst`` opened, as FORWARD sees it: translated back already."""
+    return state._replace(
+        tcp_flags=_SYN_ACK, ct_state=STATE_ESTABLISHED, ct_direction=1, ct_snat=1, orig_src=state.dst, orig_dst=PEER,
+        orig_sport=state.dport, orig_dport=state.sport, reply_src=PEER, reply_dst=state.dst, reply_sport=state.sport,
+        reply_dport=state.dport)
 
 
 def _unread_rules(host: Host, family: int) -> list[str]:

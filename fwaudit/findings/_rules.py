@@ -1,0 +1,281 @@
+"""What findings about rules share: the rules of DOCKER-USER, where they stand, and what would be if they were others.
+
+Whether a rule has an effect is asked of the engine: once more, about the same host with the rule changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fwaudit.exposure.words import where_from
+from fwaudit.findings.base import Audited, Kind
+from fwaudit.findings.exposed import owner_of
+from fwaudit.model.condition import TRUE, All, AnyOf, Condition, In, Named, Not, Unknown
+from fwaudit.model.host import Host
+from fwaudit.model.report import Exposure, Finding, Severity, Way
+from fwaudit.model.ruleset import Accept, Drop, Goto, Jump, Reject, Return, Rule, Table
+from fwaudit.model.verdict import Query
+from fwaudit.netfilter.denote import simplify
+from fwaudit.packet.fields import STATE_ESTABLISHED, Field
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.path.engine import Engine
+
+CHAIN = "DOCKER-USER"
+UFW = ("ufw-", "ufw6-")
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule, and the chain of which table it stands in."""
+
+    table: Table
+    chain: str
+    rule: Rule
+
+    @property
+    def name(self) -> str:
+        """``DOCKER-USER rule 2: -A DOCKER-USER -i eth0 -j DROP``."""
+        return f"{self.chain} rule {self.rule.number}: {self.rule.text}"
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Its conditions, those inside of conjunctions too."""
+        return tuple(_flat(self.rule.conditions))
+
+
+# ---- where rules stand ----------------------------------------------------------------------------------------------
+
+
+def filter_tables(host: Host) -> Iterator[tuple[int, Table]]:
+    """The filter tables that iptables wrote, nft or legacy, each with its family (4, 6)."""
+    for table in host.ruleset.tables:
+        if table.backend != "native" and table.name == "filter" and table.family in ("ip", "ip6"):
+            yield (4 if table.family == "ip" else 6), table
+
+
+def admin_rules(table: Table) -> tuple[Placed, ...]:
+    """The rules that somebody wrote into DOCKER-USER, and into chains of his own that it leads to; without the RETURN
+    that Docker puts at its end, and without ufw's own chains."""
+    found: list[Placed] = []
+    left, seen = [CHAIN], {CHAIN}
+    while left:
+        name = left.pop(0)
+        chain = table.chains.get(name)
+        for rule in chain.rules if chain is not None else ():
+            if name == CHAIN and isinstance(rule.target, Return) and is_always(rule):
+                continue
+            found.append(Placed(table, name, rule))
+            if isinstance(rule.target, (Jump, Goto)) and rule.target.chain not in seen and not (
+                    rule.target.chain.startswith(UFW)):
+                seen.add(rule.target.chain)
+                left.append(rule.target.chain)
+    return tuple(found)
+
+
+def is_asked(table: Table) -> bool:
+    """Whether FORWARD comes to DOCKER-USER: it jumps there, or a chain does that it jumps to, before a rule that ends
+    the matter for every packet."""
+    left, seen = ["FORWARD"], {"FORWARD"}
+    while left:
+        chain = table.chains.get(left.pop())
+        for rule in chain.rules if chain is not None else ():
+            if isinstance(rule.target, (Jump, Goto)) and rule.target.chain not in seen:
+                seen.add(rule.target.chain)
+                left.append(rule.target.chain)
+            if is_always(rule) and isinstance(rule.target, (Accept, Drop, Reject, Return, Goto)):
+                break
+    return CHAIN in seen
+
+
+def asked_tables(host: Host) -> Iterator[tuple[int, Table, tuple[Placed, ...]]]:
+    """The filter tables whose DOCKER-USER is asked and holds rules of somebody's."""
+    for family, table in filter_tables(host):
+        rules = admin_rules(table)
+        if rules and is_asked(table):
+            yield family, table, rules
+
+
+def tool(table: Table) -> str:
+    """The command that writes to a table."""
+    name = "iptables" if table.family == "ip" else "ip6tables"
+    return f"{name}-legacy" if table.backend == "legacy" else name
+
+
+# ---- what rules say -------------------------------------------------------------------------------------------------
+
+
+def is_always(rule: Rule) -> bool:
+    """Whether a rule is for every packet."""
+    return simplify(All(rule.conditions)) == TRUE
+
+
+def restricts(placed: Placed) -> bool:
+    """Whether a rule drops or refuses, by itself or in a chain that it leads to."""
+    left, seen = [placed.rule], set()
+    while left:
+        target = left.pop().target
+        if isinstance(target, (Drop, Reject)):
+            return True
+        if isinstance(target, (Jump, Goto)) and target.chain not in seen:
+            seen.add(target.chain)
+            chain = placed.table.chains.get(target.chain)
+            left += chain.rules if chain is not None else ()
+    return False
+
+
+def lets_answers_through(placed: Placed) -> bool:
+    """Whether it is the rule that replies need: ESTABLISHED, and back to Docker's chains or through."""
+    return isinstance(placed.rule.target, (Return, Accept)) and any(
+        isinstance(each, In) and each.field == "ct_state" and STATE_ESTABLISHED in each.values
+        for each in placed.conditions)
+
+
+def values_of(placed: Placed, field: Field) -> IntervalSet | None:
+    """The values that a rule asks of a field, None where it does not ask."""
+    found: IntervalSet | None = None
+    for each in placed.conditions:
+        if isinstance(each, In) and each.field == field:
+            found = each.values if found is None else found & each.values
+    return found
+
+
+def interfaces_of(placed: Placed, field: Field) -> tuple[Named, ...]:
+    """The interfaces that a rule names, as the one that packets have; without those that it excepts."""
+    return tuple(each for each in placed.conditions if isinstance(each, Named) and each.field == field)
+
+
+def holds(named: Named, interface: str) -> bool:
+    """Whether an interface has the name."""
+    return interface.startswith(named.name) if named.prefix else interface == named.name
+
+
+def covers(earlier: Rule, later: Rule) -> bool:
+    """Whether every packet that ``later`` is for is one that ``earlier`` is for as well, by what both say."""
+    said = tuple(_flat(later.conditions))
+    return all(_is_said(each, said) for each in _flat(earlier.conditions))
+
+
+def _is_said(wanted: Condition, said: Iterable[Condition]) -> bool:
+    if isinstance(wanted, Unknown):
+        return False
+    for each in said:
+        if each == wanted and not _is_unknown(each):
+            return True
+        if isinstance(wanted, In) and isinstance(each, In) and each.field == wanted.field and (
+                each.values <= wanted.values):
+            return True
+    return simplify(wanted) == TRUE
+
+
+def _is_unknown(condition: Condition) -> bool:
+    if isinstance(condition, (All, AnyOf)):
+        return any(_is_unknown(part) for part in condition.parts)
+    return _is_unknown(condition.part) if isinstance(condition, Not) else isinstance(condition, Unknown)
+
+
+def _flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
+    for each in conditions:
+        if isinstance(each, All):
+            yield from _flat(each.parts)
+        else:
+            yield each
+
+
+def changed(condition: Condition, change: Callable[[Condition], Condition]) -> Condition:
+    """A condition with ``change`` made to each of its smallest parts."""
+    if isinstance(condition, All):
+        return All(tuple(changed(part, change) for part in condition.parts))
+    if isinstance(condition, AnyOf):
+        return AnyOf(tuple(changed(part, change) for part in condition.parts))
+    return Not(changed(condition.part, change)) if isinstance(condition, Not) else change(condition)
+
+
+# ---- what would be --------------------------------------------------------------------------------------------------
+
+
+def engine_with(host: Host, table: Table, chains: Mapping[str, Iterable[Rule]]) -> Engine:
+    """The engine of the same host, with other rules in some chains of a table."""
+    new = replace(table, chains={name: replace(chain, rules=tuple(chains[name])) if name in chains else chain
+                                 for name, chain in table.chains.items()})
+    tables = tuple(new if each is table else each for each in host.ruleset.tables)
+    return Engine(replace(host, ruleset=replace(host.ruleset, tables=tables)))
+
+
+def engine_without(host: Host, table: Table, rules: Iterable[Placed]) -> Engine:
+    """The engine of the same host without some rules."""
+    away = {(placed.chain, placed.rule.number) for placed in rules}
+    return engine_with(host, table, {name: [rule for rule in table.chains[name].rules
+                                            if (name, rule.number) not in away] for name, _ in away})
+
+
+def reaching(engine: Engine, exposure: Exposure, way: Way, sources: IntervalSet) -> IntervalSet:
+    """Of ``sources``, those that get through, or may, by one way."""
+    service, found = exposure.service, EMPTY
+    answer = engine.reach(Query(exposure.family, way.iif, way.dst, service.proto, service.port, sources))
+    for outcome in answer.outcomes:
+        if outcome.disposition in ("delivered", "undecided"):
+            found = found | outcome.possibly
+    return found
+
+
+def closed_under(audited: Audited, engine: Engine, family: int, *, wrong: bool = False,
+                 iif: str = "") -> tuple[tuple[Exposure, Way], ...]:
+    """What certainly gets in now and certainly would not, wholly or in part, with ``engine``'s rules.
+
+    ``wrong``: only sources that policy denies. ``iif``: only by this interface.
+    """
+    found = []
+    for exposure in audited.exposures:
+        if exposure.family != family or exposure.service.kind == "host-socket":
+            continue
+        for way in exposure.ways:
+            sources = way.bypass if wrong else way.certainly
+            if sources and iif in ("", way.iif) and sources - reaching(engine, exposure, way, sources):
+                found.append((exposure, way))
+                break
+    return tuple(found)
+
+
+def resting(kind: Kind, audited: Audited, exposure: Exposure | None, subject: str, severity: Severity, what: str, *,
+            why: tuple[str, ...] = (), next: tuple[str, ...] = (), where: str = "") -> Finding:
+    """A finding about a rule, with the worst exposure that stands open for it; ``where``: from where, if not all of
+    the exposure's sources."""
+    if exposure is None:
+        return kind.finding(subject, severity, what, why=why, next=next, where_from=where)
+    owner, file, line = owner_of(audited.host, exposure)
+    where = where or where_from(exposure, audited.networks, audited.inside)
+    return kind.finding(subject, severity, what, where_from=where, why=why, next=next, owner=owner, exposure=exposure,
+                        file=file, line=line)
+
+
+def first_of(found: Sequence[tuple[Exposure, Way]]) -> Exposure | None:
+    """The worst exposure of what was found: they are in that order."""
+    return found[0][0] if found else None
+
+
+def weight(found: Iterable[tuple[Exposure, Way]]) -> Severity:
+    """How bad a rule without effect is: by what stands open for it. The exposure itself has its own finding."""
+    worst = [exposure.severity if exposure.verdict == "bypass" else Severity.LOW for exposure, _ in found]
+    if not worst:
+        return Severity.LOW
+    return Severity.HIGH if max(worst) >= Severity.HIGH else Severity.MEDIUM
+
+
+def listed(names: Iterable[str]) -> str:
+    """``a, b and 3 more``."""
+    each = list(dict.fromkeys(names))
+    if len(each) > _SHOWN + 1:
+        return f"{', '.join(each[:_SHOWN])} and {len(each) - _SHOWN} more"
+    return " and ".join(filter(None, [", ".join(each[:-1]), *each[-1:]]))
+
+
+def plural(count: int, word: str) -> str:
+    """``1 rule``, ``2 rules``."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def meaning(rule: Rule) -> tuple[tuple[str, ...], object]:
+    """What a rule says, whatever its spelling; what cannot be decided is compared by its words."""
+    return tuple(sorted(map(repr, _flat(rule.conditions)))), rule.target

@@ -1,0 +1,89 @@
+"""A rule in DOCKER-USER that no packet comes to.
+
+What: a rule stands behind another one that takes every packet it is for. The usual case: ``iptables -A DOCKER-USER``
+appends, and up to Docker Engine 28.2.1 the chain ends with Docker's own ``-j RETURN``.
+
+Why it hurts: the rule is listed, and it does nothing. A port that it was to close is open.
+
+See it yourself: ``iptables -nvL DOCKER-USER --line-numbers`` shows the rule behind the RETURN, its counters at zero.
+
+Fix: insert in place of appending, ``iptables -I DOCKER-USER``; better still, keep your rules in a chain of your own
+and insert one jump to it.
+
+Before: ``iptables -A DOCKER-USER -i eth0 -j DROP``. After: ``iptables -I DOCKER-USER -i eth0 -j DROP``, and above it
+``iptables -I DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fwaudit.findings._rules import (
+    CHAIN,
+    Placed,
+    asked_tables,
+    closed_under,
+    covers,
+    engine_with,
+    first_of,
+    lets_answers_through,
+    listed,
+    resting,
+    tool,
+    weight,
+)
+from fwaudit.findings.base import Audited, Kind
+from fwaudit.findings.exposed import subject
+from fwaudit.model.report import Finding, Severity
+from fwaudit.model.ruleset import Accept, Continue, Drop, Goto, Reject, Return, Rule, Table
+
+KIND = Kind("docker-user-dead-rule", "A rule in DOCKER-USER that no packet comes to", Severity.HIGH)
+
+_ENDS = (Accept, Drop, Reject, Return, Goto)
+_MOST = 5
+_LONG_CHAIN = 2000
+"""Longer chains are lists that a program made; comparing each rule with each would take too long."""
+
+
+def find(audited: Audited) -> Iterator[Finding]:
+    """One for each family with such rules."""
+    for family, table, rules in asked_tables(audited.host):
+        dead = [(placed, taker) for placed in rules if (taker := _taken_by(placed, table)) is not None]
+        if not dead:
+            continue
+        moved = [placed for placed, _ in dead if placed.chain == CHAIN]
+        away = {placed.rule.number for placed in moved}
+        first = [*(placed.rule for placed in moved),
+                 *(rule for rule in table.chains[CHAIN].rules if rule.number not in away)]
+        closed = closed_under(audited, engine_with(audited.host, table, {CHAIN: first}), family)
+        why = [f"{placed.name}: never met, since rule {taker.number} takes its packets: {taker.text}"
+               for placed, taker in dead[:_MOST]]
+        if closed:
+            why.append(f"If it came first, less would get in to {listed(subject(each) for each, _ in closed)}.")
+        yield resting(
+            KIND, audited, first_of(closed), f"{CHAIN} (IPv{family})", weight(closed),
+            f"{'A rule' if len(dead) == 1 else f'{len(dead)} rules'} in {CHAIN} can meet no IPv{family} packet.",
+            why=tuple(why), next=tuple(_next(table, rules, [placed for placed, _ in dead])))
+
+
+def _taken_by(placed: Placed, table: Table) -> Rule | None:
+    """The earlier rule that takes every packet of a rule, where that makes a difference."""
+    earlier = table.chains[placed.chain].rules
+    if len(earlier) > _LONG_CHAIN or isinstance(placed.rule.target, (Return, Continue)):
+        return None
+    for rule in earlier:
+        if rule.number >= placed.rule.number:
+            return None
+        if isinstance(rule.target, _ENDS) and rule.target != placed.rule.target and covers(rule, placed.rule):
+            return rule
+    return None
+
+
+def _next(table: Table, rules: tuple[Placed, ...], dead: list[Placed]) -> Iterator[str]:
+    command = tool(table)
+    for placed in dead[:_MOST]:
+        words = placed.rule.text.removeprefix(f"-A {placed.chain} ")
+        yield f"{command} -D {placed.chain} {words}"
+        yield f"{command} -I {placed.chain} 1 {words}"
+    if not any(map(lets_answers_through, rules)):
+        yield f"{command} -I {CHAIN} 1 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
