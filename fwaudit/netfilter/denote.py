@@ -88,7 +88,8 @@ def _types(kinds: Iterable[str], facts: Facts, family: int, interface: str, back
         elif kind == "unspec":
             out = out | (_UNSPECIFIED6 if family == 6 and backend != "native" else _untyped(facts, family, interface))
         else:
-            out = out | facts.addresses(family, kind, interface)
+            any_interface = family == 6 and kind == "anycast" and backend == "native"  # nft_fib_ipv6.c
+            out = out | facts.addresses(family, kind, "" if any_interface else interface)
     return out
 
 
@@ -111,7 +112,7 @@ def _typed(facts: Facts, family: int, interface: str) -> IntervalSet:
     """Addresses of which the routing tables say another type than unicast."""
     out = EMPTY
     for kind in ("local", "broadcast", "multicast", "anycast"):
-        out = out | facts.addresses(family, kind, interface)
+        out = out | facts.addresses(family, kind, "" if family == 6 and kind == "anycast" else interface)
     if family == 6:
         for area in facts.routing[6].refused.values():
             out = out | area

@@ -17,6 +17,8 @@ from fwaudit.packet.fields import PROTOCOLS
 from fwaudit.packet.intervals import ALL, IntervalSet
 
 TEXT_LIMIT: Final = 500
+_INVALID_TYPE: Final = " [invalid type]"
+"""Behind numbers whose type nft has lost, as ports of ``ct original proto-dst`` in 1.0.6."""
 
 Symbol = Callable[[str], int]
 """A name as nft prints it → its number. Raises ValueError for one that is not known."""
@@ -71,6 +73,8 @@ def unwrap(value: Any) -> Any:
 def read_number(value: Any, width: int, symbol: Symbol) -> int:
     """One constant, or several flags joined (a list, or ``|``). Raises Unreadable."""
     value = unwrap(value)
+    if isinstance(value, str) and value.endswith(_INVALID_TYPE):
+        value = value.removesuffix(_INVALID_TYPE)
     if isinstance(value, int):
         result = int(value)
     elif isinstance(value, str):

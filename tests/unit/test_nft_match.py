@@ -182,6 +182,8 @@ NO_PORTS = "proto=not 6,17,33,132,136"
      "family=4 & ct_state=1-3 & orig_dst=not 192.0.2.1"),
     (ct("proto-dst", "original"), "==", 5432, f"ct_state=1-3 & (({PORTS} & orig_dport=5432) | "
      f"({NO_PORTS} & (proto=1,58 & (icmp_type=21 & icmp_code=56))))"),
+    (ct("proto-dst", "original"), "==", "0x1538 [invalid type]", f"ct_state=1-3 & (({PORTS} & orig_dport=5432) | "
+     f"({NO_PORTS} & (proto=1,58 & (icmp_type=21 & icmp_code=56))))"),
     (ct("proto-dst", "original"), "<", 1024, f"ct_state=1-3 & (({PORTS} & orig_dport=0-1023) | "
      f"({NO_PORTS} & (proto=not 1,58 | (proto=1,58 & icmp_type=0-3))))"),
     (ct("helper"), "==", "ftp", "ct_state=1-3 & ?(ct helper \"ftp\": the connection's state beyond a first packet)"),

@@ -27,7 +27,8 @@ ROUTES = {
     4: (route("0.0.0.0/0", "eth0"), route("192.168.50.0/24", "eth1"), route("10.99.0.0/16", "", "blackhole"),
         route("203.0.113.10", "eth0", "local", "local"), route("203.0.113.255", "eth0", "broadcast", "local")),
     6: (route("::/0", "eth0"), route("fd00:50::/64", "eth1"), route("fd00:98::/64", "lo", "prohibit"),
-        route("fe80::/64", "eth0"), route("fe80::/64", "eth1"), route("2001:db8::10", "eth0", "local", "local")),
+        route("fe80::/64", "eth0"), route("fe80::/64", "eth1"), route("2001:db8::10", "eth0", "local", "local"),
+        route("2001:db8::", "eth0", "anycast", "local")),
 }
 
 
@@ -84,3 +85,8 @@ def test_types_of_the_whole_table(source: str, kind: str) -> None:
              if holds(AddressType("src", frozenset({each})), "eth0", source)}
     assert found == {kind}
     assert holds(AddressType("src", frozenset({"prohibit"})), "eth0", source, "nft") is None
+
+
+def test_ipv6_anycast_is_of_any_interface() -> None:
+    assert holds(AddressType("src", frozenset({"anycast"}), "iif"), "eth1", "2001:db8::") is True
+    assert holds(AddressType("src", frozenset({"unicast"}), "iif"), "eth1", "2001:db8::") is False
