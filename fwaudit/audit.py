@@ -44,10 +44,11 @@ def trace_all(engine: Engine, query: Query) -> list[Answer]:
         area = outcome.certainly if outcome.disposition != "undecided" else outcome.possibly
         left = left - area
         if area:
-            answers.append(Answer(area, outcome.disposition != "undecided", engine.trace(_from(query, area))))
+            certainly = outcome.disposition != "undecided"
+            answers.append(Answer(area, certainly, engine.example(_from(query, area), certainly)))
     left = left & engine.fibs[query.family].universe
     if left:
-        answers.append(Answer(left, False, engine.trace(_from(query, left))))
+        answers.append(Answer(left, False, engine.example(_from(query, left), False)))
     return sorted(answers, key=lambda answer: _OPEN_FIRST.index(answer.trace.disposition))
 
 

@@ -40,6 +40,8 @@ def trace(
         "--sport", metavar="PORT", help="Source port. Left out: any that a client takes.")] = None,
     batch: Annotated[str, typer.Option(
         "--batch", metavar="FILE", help="Answer every line of this JSON Lines file; - is stdin.")] = "",
+    explain: Annotated[bool, typer.Option(
+        "--explain", help="Say of each fact that would decide an open packet what it leads to.")] = False,
     snapshot: Recorded = None,
     format: Format = "table",
     no_color: NoColor = False,
@@ -58,7 +60,7 @@ def trace(
         engine = Engine(parse_host(load(snapshot)))
         if query is None:
             return _batch(engine, batch)
-        return _single(engine, query, format, no_color)
+        return _single(engine, query, format, explain, no_color)
 
 
 trace.__doc__ = _EXAMPLES
@@ -130,7 +132,7 @@ def _lines(path: str) -> AbstractContextManager[TextIO]:
         raise UsageError(f"cannot read {path}: {error.strerror}", "Give a file of JSON Lines, or -.") from error
 
 
-def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
+def _single(engine: Engine, query: Query, format: str, explain: bool, no_color: bool) -> int:
     from fwaudit.audit import trace_all
     from fwaudit.cli import OK, UNKNOWN
     from fwaudit.cli.output import screen
@@ -148,7 +150,7 @@ def _single(engine: Engine, query: Query, format: str, no_color: bool) -> int:
         print(traces_json(query, answers, inside))
     else:
         networks = networks_of(engine.host).get(query.iif, ())
-        print(trace_table(query, answers, screen(no_color), networks, inside))
+        print(trace_table(query, answers, screen(no_color), networks, inside, explain=explain))
     return UNKNOWN if any(answer.trace.disposition == "undecided" for answer in answers) else OK
 
 
@@ -163,5 +165,5 @@ def _shown(engine: Engine, query: Query, answer: Answer, inside: Networks) -> An
     source = shown_source(query, answer, inside)
     if source is None:
         return answer
-    found = engine.trace(replace(query, sources=IntervalSet.of(source)))
-    return replace(answer, trace=found)
+    packet = replace(query, sources=IntervalSet.of(source))
+    return replace(answer, trace=engine.example(packet, answer.certainly))

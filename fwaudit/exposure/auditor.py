@@ -24,6 +24,8 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.engine import Engine
 
 _SAYS: dict[str, Literal["allow", "deny", "reject"]] = {"accepted": "allow", "dropped": "deny", "rejected": "reject"}
+_MOST_WALKS = 32
+"""Walks of one packet to learn what would decide it: a report has many packets."""
 _SAMPLES = {4: ("198.51.100.7", "203.0.113.50", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
 
 
@@ -125,7 +127,7 @@ class _Auditor:
         area = {"bypass": way.bypass, "neighbours": way.bypass, "undecided": way.doubtful}.get(verdict) or way.possibly
         query = Query(family, way.iif, way.dst, service.proto, service.port,
                       IntervalSet.of(self._sample(family, way, area)))
-        return Evidence(query, self.engine.trace(query))
+        return Evidence(query, self.engine.example(query, verdict != "undecided", _MOST_WALKS))
 
     def _sample(self, family: int, way: Way, area: IntervalSet) -> int:
         """A source that a reader takes for what it is: on the link for neighbours, else a documentation address."""

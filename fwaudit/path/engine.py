@@ -88,6 +88,14 @@ class Engine:
                           Trace("undecided", to, tuple(doubts), longest), most_walks, apart=apart,
                           changing=self._changing)
 
+    def example(self, packet: Query, certainly: bool, most_walks: int = 256) -> Trace:
+        """The trace of a packet that stands for many. Where `reach` leaves those open (``certainly`` False), it is
+        open, too: a fact that decides for one source need not decide for the others."""
+        trace = self.trace(packet, most_walks=most_walks)
+        if certainly or trace.disposition == "undecided":
+            return trace
+        return self.trace(packet, apart=True, most_walks=most_walks)
+
     @cached_property
     def _changing(self) -> frozenset[str]:
         """Names of sets that rules write to."""

@@ -174,8 +174,10 @@ def _drop_direct(report: Report, row: Row) -> Iterator[str]:
 
 
 def _undecided(exposure: Exposure) -> Iterator[Paragraph]:
-    if exposure.evidence is not None and exposure.evidence.trace.undecided_on:
-        yield "It depends on:", list(exposure.evidence.trace.undecided_on)
+    trace = exposure.evidence.trace if exposure.evidence is not None else None
+    if trace is not None and trace.undecided_on:
+        facts = "; ".join(trace.undecided_on)
+        yield f"It {'depends' if trace.smallest else 'may depend'} on: {facts}.", []
 
 
 def _ways(row: Row, family: int) -> tuple[list[str], IntervalSet]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from fwaudit.model.report import Evidence
-from fwaudit.model.verdict import Answer, Answerer, Query, Step, Trace
+from fwaudit.model.verdict import Answer, Answerer, Ending, Fact, Query, Step, Trace
 from fwaudit.packet.address import format_address, to_cidrs
 from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
@@ -22,8 +22,19 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         out["to"] = answerer_json(trace.to)
     if trace.undecided_on:
         out["undecided_on"] = list(trace.undecided_on)
+        out["fewest"] = trace.smallest
+        out["facts"] = [_fact_json(fact) for fact in trace.facts]
     out["path"] = [step_json(step) for step in trace.path]
     return out
+
+
+def _fact_json(fact: Fact) -> dict[str, Any]:
+    return {"fact": fact.words, "values": [
+        {"value": value, "leads_to": [_ending_json(ending) for ending in endings]} for value, endings in fact.values]}
+
+
+def _ending_json(ending: Ending) -> dict[str, Any]:
+    return {"disposition": ending.disposition} | ({"to": answerer_json(ending.to)} if ending.to else {})
 
 
 def answerer_json(to: Answerer) -> dict[str, Any]:
@@ -73,9 +84,10 @@ def traces_json(query: Query, answers: list[Answer], inside: Networks = ()) -> s
 
 
 def trace_table(query: Query, answers: list[Answer], style: Style, networks: Networks = (),
-                inside: Networks = ()) -> str:
+                inside: Networks = (), *, explain: bool = False) -> str:
     """``fwaudit trace`` for people: for each outcome its sources, and one packet's way.
 
+    ``explain``: say of each fact that would decide an open packet what it leads to.
     ``networks`` of the interface and ``inside``, the host's own networks and addresses: to put sources into words.
     """
     parts: list[str] = []
@@ -92,7 +104,8 @@ def trace_table(query: Query, answers: list[Answer], style: Style, networks: Net
         if source is not None:
             head = f"{head}: from {sources_in_words(query.family, area, networks, inside, 6)}"
             lines.append(f"  The way of one of them, from {format_address(query.family, source)}:")
-        parts.append("\n".join([*_painted(head, answer.trace, style), *lines, *_way_lines(answer.trace, style)]))
+        way = _way_lines(answer.trace, style, explain)
+        parts.append("\n".join([*_painted(head, answer.trace, style), *lines, *way]))
     return "\n\n".join(parts + nobody)
 
 
@@ -100,11 +113,42 @@ def _painted(head: str, trace: Trace, style: Style) -> list[str]:
     return [style.paint(line, _HOW.get(trace.disposition, "bold")) for line in fold(head, style.width)]
 
 
-def _way_lines(trace: Trace, style: Style) -> list[str]:
-    lines = [f"    {line}" for line in steps_lines(trace, style)]
-    if trace.undecided_on:
-        lines += ["  It depends on:", *(f"    {clean(text)}" for text in trace.undecided_on)]
+def _way_lines(trace: Trace, style: Style, explain: bool) -> list[str]:
+    return [*(f"    {line}" for line in steps_lines(trace, style)), *fact_lines(trace, style, explain)]
+
+
+def fact_lines(trace: Trace, style: Style, explain: bool) -> list[str]:
+    """The facts that would decide an open packet; with ``explain`` also what becomes of it for each value."""
+    if not trace.undecided_on:
+        return []
+    count = len(trace.undecided_on)
+    head = "It depends on:" if count == 1 else f"It depends on these {count} facts together; no fewer decide it:"
+    if not trace.smallest:
+        head = "Too many facts are open to say which of them decide. It may depend on:"
+    lines = [f"  {head}"]
+    if not explain or not trace.facts:
+        facts = [Fact(words) for words in trace.undecided_on]
+    else:
+        facts = list(trace.facts)
+    for fact in facts:
+        lines += [f"    {line}" for line in _hanging(clean(fact.words), style.width - 4, "  ")]
+        for value, endings in fact.values:
+            then = " or ".join(dict.fromkeys(_ending(ending) for ending in endings)) or "not known"
+            lines += [f"      {line}" for line in _hanging(f"{clean(value)}: {then}", style.width - 6, "  ")]
+    if not explain and any(fact.values for fact in trace.facts):
+        lines.append("  What each leads to: the same command with --explain.")
     return lines
+
+
+def _hanging(text: str, width: int, indent: str) -> list[str]:
+    first, *others = fold(text, width - len(indent)) or [""]
+    return [first, *(indent + line for line in others)]
+
+
+def _ending(ending: Ending) -> str:
+    if ending.disposition == "undecided":
+        return "not known"
+    return _outcome(Trace(ending.disposition, ending.to))
 
 
 def path_lines(evidence: Evidence, style: Style) -> list[str]:
