@@ -49,6 +49,15 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
+class InGroup:
+    """The group of the interface, under the mask, is one of ``values`` (``ip link set … group N``)."""
+
+    field: Field
+    values: IntervalSet
+    mask: int = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
 class AddressType:
     """The routing type of an address (``local``, ``unicast``, ``broadcast``, ``multicast``, ``anycast``, …) is one of
     ``types``.
@@ -122,7 +131,7 @@ class Not:
     part: Condition
 
 
-Condition = In | Masked | Named | Exists | AddressType | ReversePath | InSet | Unknown | All | AnyOf | Not
+Condition = In | Masked | Named | Exists | InGroup | AddressType | ReversePath | InSet | Unknown | All | AnyOf | Not
 
 TRUE = All(())
 FALSE = AnyOf(())

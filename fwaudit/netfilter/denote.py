@@ -15,6 +15,7 @@ from fwaudit.model.condition import (
     AnyOf,
     Condition,
     In,
+    InGroup,
     InSet,
     Masked,
     Named,
@@ -35,7 +36,7 @@ _ICMP = IntervalSet.of(ICMP, ICMPV6)
 
 
 def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = "nft") -> Condition:
-    """The same condition for packets of ``family``, without AddressType, ReversePath and InSet."""
+    """The same condition for packets of ``family``, without AddressType, InGroup, ReversePath and InSet."""
     if isinstance(condition, All):
         return All(tuple(resolve(part, facts, family, backend) for part in condition.parts))
     if isinstance(condition, AnyOf):
@@ -48,10 +49,23 @@ def resolve(condition: Condition, facts: Facts, family: int, backend: Backend = 
         return _in_set(condition, facts, family)
     if isinstance(condition, ReversePath):
         return _reverse_path(condition, facts, family, backend)
+    if isinstance(condition, InGroup):
+        return _in_group(condition, facts)
     if isinstance(condition, In) and condition.field in ("iif_index", "oif_index"):
         name: Field = "iif" if condition.field == "iif_index" else "oif"
         return AnyOf(tuple(Named(name, facts.indexes[i]) for i in facts.indexes if i in condition.values))
     return condition
+
+
+def _in_group(condition: InGroup, facts: Facts) -> Condition:
+    unknown = Unknown(f"the group of the {condition.field}", "the groups of the interfaces are not known")
+    parts: list[Condition] = []
+    for name, group in facts.groups.items():
+        if group is None:
+            parts.append(All((Named(condition.field, name), unknown)))
+        elif group & condition.mask in condition.values:
+            parts.append(Named(condition.field, name))
+    return AnyOf(tuple(parts)) if facts.groups else unknown
 
 
 # ---- address types --------------------------------------------------------------------------------------------------

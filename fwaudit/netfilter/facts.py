@@ -36,7 +36,9 @@ class Facts:
     """``types[family][interface][type]`` is the set of addresses of that routing type; interface "" is any.
 
     ``known`` says for which families the addresses of the host are known at all; ``routing`` has those families whose
-    routes were read and go by addresses alone. ``changes``: the named sets that rules change.
+    routes were read and go by addresses alone. ``groups``: of the
+    interfaces, None where it has a name that the snapshot does not explain. ``changes``: the named sets that rules
+    change.
     """
 
     types: Mapping[int, Mapping[str, Mapping[str, IntervalSet]]]
@@ -44,6 +46,7 @@ class Facts:
     sets: Mapping[tuple[str, ...], NamedSet]
     routing: Mapping[int, Routing] = field(default_factory=dict)
     indexes: Mapping[int, str] = field(default_factory=dict)
+    groups: Mapping[str, int | None] = field(default_factory=dict)
     changes: SetChanges = NO_CHANGES
 
     def addresses(self, family: int, kind: str, interface: str = "") -> IntervalSet:
@@ -95,4 +98,6 @@ def facts_of(host: Host) -> Facts:
         types[family] = by_interface
     return Facts(types, frozenset(known), host.ruleset.sets,
                  indexes={interface.index: interface.name for interface in host.interfaces.values()},
+                 groups={name: interface.group if interface.group >= 0 else None
+                         for name, interface in host.interfaces.items()},
                  changes=set_changes(host.ruleset))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from fwaudit.model.condition import Condition, In, ReversePath
+from fwaudit.model.condition import Condition, Exists, In, ReversePath
 from fwaudit.netfilter import nft_values as values
 from fwaudit.netfilter.nft_operand import (
     FAMILIES_ETHERTYPE,
@@ -22,6 +22,7 @@ from fwaudit.netfilter.nft_operand import (
     Domain,
     FibRoute,
     FibType,
+    Group,
     KnownBits,
     Name,
     Number,
@@ -106,6 +107,9 @@ def _meta(body: Mapping[str, Any], text: str, family: str) -> Operand:
         return Name(text, field="iif" if key == "iifname" else "oif")
     if key in ("iif", "oif"):
         return Name(text, field="iif" if key == "iif" else "oif", index="iif_index" if key == "iif" else "oif_index")
+    if key in ("iifgroup", "oifgroup"):
+        device: Field = "iif" if key == "iifgroup" else "oif"
+        return Group(text, implied=(Exists(device),), field=device)
     if key == "l4proto":
         return Number(text, field="proto", width=8, symbol=_PROTOCOL)
     if key == "mark":
@@ -126,7 +130,6 @@ def _meta(body: Mapping[str, Any], text: str, family: str) -> Operand:
 _META_WHY: Final = {
     "length": "the packet's length", "time": "the time of the packet", "day": "the day of the packet",
     "hour": "the hour of the packet", "cpu": "which processor handles it", "random": "chance",
-    "iifgroup": "the group of the interface", "oifgroup": "the group of the interface",
     "iiftype": "the type of the interface", "oiftype": "the type of the interface",
 }
 

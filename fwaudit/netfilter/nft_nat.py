@@ -241,6 +241,8 @@ def mangle_effect(body: Any, scope: Scope, known: tuple[Condition, ...]) -> Effe
         if kind == "meta" and name == "pkttype":
             return undecidable(statement, "it changes the packet's type")
         return quiet
+    if header in ("ttl", "hoplimit") and not (isinstance(value, int) and value > 1):
+        return undecidable(statement, "the packet may have no hop left", implied=implied)
     if kind == "tcp option" or (kind == "payload" and header in _HARMLESS_HEADERS):
         return quiet
     return undecidable(statement, "it rewrites the packet", implied=implied)

@@ -19,6 +19,7 @@ from fwaudit.model.condition import (
     Condition,
     Exists,
     In,
+    InGroup,
     Masked,
     Named,
     Not,
@@ -316,6 +317,19 @@ class Name(Operand):
         if value.endswith("\\*"):
             return Named(self.field, value[:-2] + "*")
         return Named(self.field, value[:-1], prefix=True) if value.endswith("*") else Named(self.field, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Operand):
+    """``iifgroup``, ``oifgroup``: the number of the interface's group."""
+
+    field: Field = "iif"
+
+    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
+        if op not in ("==", "!="):
+            raise Unreadable(op)
+        found = InGroup(self.field, union(right, 32, named({"default": 0})), 0xFFFFFFFF if mask is None else mask)
+        return found if op == "==" else negated(found)
 
 
 @dataclass(frozen=True, slots=True)

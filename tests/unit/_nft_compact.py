@@ -11,6 +11,7 @@ from fwaudit.model.condition import (
     Condition,
     Exists,
     In,
+    InGroup,
     InSet,
     Masked,
     Named,
@@ -71,6 +72,8 @@ def condition(found: Condition) -> str:
         return f"{found.field}&{found.mask:#x}={found.value:#x}"
     if isinstance(found, Named):
         return f"{found.field}={found.name}{'*' if found.prefix else ''}"
+    if isinstance(found, InGroup):
+        return f"{found.field}group&{found.mask:#x}={values(found.values, False)}"
     if isinstance(found, Exists):
         return f"has {found.field}"
     if isinstance(found, AddressType):

@@ -23,6 +23,7 @@ from fwaudit.model.condition import (
     Condition,
     Exists,
     In,
+    InGroup,
     InSet,
     Masked,
     Named,
@@ -83,6 +84,9 @@ def show(value: Condition, family: int = 4) -> str:
         return f"{value.field}={value.name}{'*' if value.prefix else ''}"
     if isinstance(value, Exists):
         return f"{value.field}?"
+    if isinstance(value, InGroup):
+        mask = "" if value.mask == 0xFFFFFFFF else f"&{value.mask:#x}"
+        return f"group of {value.field}{mask}{{{show(In('mark', value.values))[5:-1]}}}"
     if isinstance(value, AddressType):
         return f"{value.field} is {'/'.join(sorted(value.types))}{'@' + value.interface if value.interface else ''}"
     if isinstance(value, ReversePath):

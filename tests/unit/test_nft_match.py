@@ -135,7 +135,9 @@ NO_PORTS = "proto=not 6,17,33,132,136"
     (meta("iif"), "==", "lo", "iif=lo"),
     (meta("iif"), "==", "77", "iif_index=77"),
     (meta("oif"), "!=", {"set": ["lo", 77]}, "!(oif_index=77 | oif=lo)"),
-    (meta("iifgroup"), "==", "default", '?(iifgroup "default": the group of the interface)'),
+    (meta("iifgroup"), "==", "default", "has iif & iifgroup&0xffffffff=0"),
+    (meta("oifgroup"), "!=", {"set": [5, 7]}, "has oif & !oifgroup&0xffffffff=5,7"),
+    (meta("iifgroup"), "==", "dmz", 'has iif & ?(iifgroup "dmz": not understood: "dmz")'),
     # meta
     (meta("mark"), "==", 1, "mark=1"),
     (meta("mark"), "==", "voip", '?(meta mark voip: not understood: "voip")'),

@@ -52,6 +52,7 @@ ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
 COUNTER = {"counter": {"packets": 3, "bytes": 180}}
 
 
+TTL = {"payload": {"protocol": "ip", "field": "ttl"}}
 IN_FLOWTABLE = "ct_state=1-2 & ?(flow add @ft: whether the connection is in the flowtable already)"
 
 
@@ -82,6 +83,9 @@ IN_FLOWTABLE = "ct_state=1-2 & ?(flow add @ft: whether the connection is in the 
     ([{"flow": {"op": "add", "flowtable": "@ft"}}], "inet",
      f"{IN_FLOWTABLE} -> continue(flow add)"),
     ([{"flow": {"op": "add", "flowtable": "@ft"}}, ACCEPT], "inet", f"{IN_FLOWTABLE} -> accept"),
+    ([{"mangle": {"key": TTL, "value": 64}}, ACCEPT], "ip", "-> accept"),
+    ([{"mangle": {"key": TTL, "value": 1}}, ACCEPT], "ip",
+     "-> undecidable(ip ttl set 1: the packet may have no hop left)"),
     ([{"reset": {"tcp option": {"name": "sack-perm"}}}, ACCEPT], "inet", "proto=6 -> accept"),
     ([{"dnat": {"family": "ip", "addr": {"prefix": {"addr": "10.0.0.0", "len": 24}}, "type_flags": ["prefix"]}}], "ip",
      "-> netmap(10.0.0.0/24)"),

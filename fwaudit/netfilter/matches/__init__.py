@@ -13,6 +13,7 @@ from fwaudit.netfilter.matches._option import Match
 from fwaudit.netfilter.matches.addrtype import ADDRTYPE
 from fwaudit.netfilter.matches.comment import COMMENT
 from fwaudit.netfilter.matches.conntrack import CONNTRACK
+from fwaudit.netfilter.matches.devgroup import DEVGROUP
 from fwaudit.netfilter.matches.header import HEADER
 from fwaudit.netfilter.matches.icmp import ICMP, ICMP6
 from fwaudit.netfilter.matches.iprange import IPRANGE
@@ -35,6 +36,7 @@ MATCHES: Final[Mapping[str, Match]] = {
     "connmark": CONNMARK,
     "conntrack": CONNTRACK,
     "dccp": DCCP,
+    "devgroup": DEVGROUP,
     "icmp": ICMP,
     "icmp6": ICMP6,
     "icmpv6": ICMP6,

@@ -16,7 +16,6 @@ UNDECIDABLE: Mapping[str, Match] = {
                           "--cluster-hash-seed": 1}, "cluster"),
     "condition": undecided("a switch in /proc", None, "condition"),
     "cpu": undecided("which processor handles it", {"--cpu": 1}, "cpu"),
-    "devgroup": undecided("interface groups", {"--src-group": 1, "--dst-group": 1}, "devgroup"),
     "fuzzy": undecided("rate limit", None, "fuzzy"),
     "geoip": undecided("country of the address (geoip)",
                        {"--src-cc": 1, "--source-country": 1, "--dst-cc": 1, "--destination-country": 1}, "geoip"),

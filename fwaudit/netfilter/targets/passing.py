@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fwaudit.model.ruleset import ChangeSet, Continue, Target, Undecidable
-from fwaudit.netfilter.matches._option import Option
+from fwaudit.netfilter.matches._option import Option, number
 from fwaudit.netfilter.targets._target import TargetKind, passing, text_of
 
 _SET = {"--add-set": 2, "--del-set": 2, "--map-set": 2, "--exist": 0, "--timeout": 1, "--map-mark": 0, "--map-prio": 0,
@@ -25,6 +25,25 @@ def _set(options: Sequence[Option], family: int) -> Target:
     return ChangeSet("SET", ("ipset", changed[0].arguments[0]), changed[0].name == "--del-set")
 
 
+_ENOUGH_HOPS = 32
+"""Senders give packets 64 hops or more (Linux, macOS, Windows), of which the way here takes a few."""
+
+
+def _hops(name: str) -> TargetKind:
+    """TTL and HL: a packet that is left without hops is not forwarded (ip_forward.c, ip6_output.c)."""
+    prefix = f"--{name.lower()}-"
+
+    def parse(options: Sequence[Option], family: int) -> Target:
+        for option in options:
+            if option.name == f"{prefix}set" and number(option.arguments[0], 255) <= 1:
+                return Undecidable(text_of(name, options), "the packet has no hop left")
+            if option.name == f"{prefix}dec" and number(option.arguments[0], 255) >= _ENOUGH_HOPS:
+                return Undecidable(text_of(name, options), "the packet may have no hop left")
+        return Continue(name)
+
+    return TargetKind({f"{prefix}set": 1, f"{prefix}dec": 1, f"{prefix}inc": 1}, parse)
+
+
 PASSING: Mapping[str, TargetKind] = {
     "LOG": passing("LOG", {"--log-prefix": 1, "--log-level": 1, "--log-tcp-sequence": 0, "--log-tcp-options": 0,
                            "--log-ip-options": 0, "--log-uid": 0, "--log-macdecode": 0}),
@@ -32,9 +51,11 @@ PASSING: Mapping[str, TargetKind] = {
                                "--nflog-threshold": 1}),
     "ULOG": passing("ULOG", {"--ulog-prefix": 1, "--ulog-nlgroup": 1, "--ulog-cprange": 1, "--ulog-qthreshold": 1}),
     "SET": TargetKind(_SET, _set),
+    "TTL": _hops("TTL"),
+    "HL": _hops("HL"),
     **{name: passing(name) for name in (
-        "ACCOUNT", "AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "FLOWOFFLOAD", "HL", "IDLETIMER",
+        "ACCOUNT", "AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "FLOWOFFLOAD", "IDLETIMER",
         "IPV4OPTSSTRIP", "LED", "LOGMARK", "NFACCT", "RATEEST", "SECMARK", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS",
-        "TRACE", "TTL",
+        "TRACE",
     )},
 }

@@ -7,7 +7,6 @@
 -m cpu --cpu 0 ; = ; unknown[-m cpu --cpu 0: which processor handles it]
 -m helper --helper ftp ; = ; unknown[-m helper --helper ftp: whether a conntrack helper expects it]
 -m realm --realm 0x1 ; = ; unknown[-m realm --realm 0x1: routing realm]
--m devgroup --src-group 0x1 ; = ; unknown[-m devgroup --src-group 0x1: interface groups]
 -m ipvs --vproto 6 ; = ; unknown[-m ipvs --vproto 6: load balancing (ipvs)]
 -m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-hash-seed 0xdeadbeef ; -m cluster --cluster-local-nodemask 0x00000001 --cluster-total-nodes 2 --cluster-hash-seed 0xdeadbeef ; unknown[-m cluster --cluster-local-nodemask 0x00000001 --cluster-total-nodes 2 --cluster-hash-seed 0xdeadbeef: share of this cluster node]
 -p tcp -m osf --genre Linux ; = ; proto{6} & unknown[-m osf --genre Linux: operating system of the sender (osf)]

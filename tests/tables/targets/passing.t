@@ -19,12 +19,17 @@
 -j DSCP --set-dscp 0x2e ; = ; Continue(name=DSCP)
 -j TOS --set-tos 0x10/0x3f ; = ; Continue(name=TOS)
 -j TTL --ttl-set 64 ; = ; Continue(name=TTL)
+-j TTL --ttl-inc 1 ; = ; Continue(name=TTL)
+-j TTL --ttl-dec 1 ; = ; Continue(name=TTL)
+-j TTL --ttl-set 1 ; = ; Undecidable(text=-j TTL --ttl-set 1, why=the packet has no hop left)
+-j TTL --ttl-dec 200 ; = ; Undecidable(text=-j TTL --ttl-dec 200, why=the packet may have no hop left)
 -p tcp -j ECN --ecn-tcp-remove ; = ; Continue(name=ECN)
 -j TEE --gateway 192.0.2.1 ; = ; Continue(name=TEE)
 -p tcp -j TCPOPTSTRIP --strip-options 8 ; = ; Continue(name=TCPOPTSTRIP)
 -j SET --map-set S src --map-mark ; = ; Undecidable(text=-j SET --map-set S src --map-mark, why=a mark that the set's element holds, terminal=False)
 @ ip6 mangle POSTROUTING
 -j HL --hl-set 64 ; = ; Continue(name=HL)
+-j HL --hl-set 1 ; = ; Undecidable(text=-j HL --hl-set 1, why=the packet has no hop left)
 @ ip mangle POSTROUTING !lab
 -j SECMARK --selctx system_u:object_r:httpd_packet_t:s0 ; = ; Continue(name=SECMARK)
 -j CONNSECMARK --save ; = ; Continue(name=CONNSECMARK)
