@@ -23,3 +23,15 @@
 @ ip6 filter FORWARD
 -s 2001:db8::/32 ! -d fe80::1 ; -s 2001:db8::/32 ! -d fe80::1/128 ; src{2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff} & dst{::-fe80::,fe80::2-}
 -p ipv6-icmp ; = ; proto{58}
+@ ip filter FORWARD
+! -o br+ ! -i eth0 ; ! -i eth0 ! -o br+ ; not(iif=eth0) & not(oif=br*)
+-p sctp ; = ; proto{132}
+-p 255 ; = ; proto{255}
+-p 136 ; -p udplite ; proto{136}
+! -p 1 ; ! -p icmp ; proto{0,2-}
+-p esp ; = ; proto{50}
+-d 224.0.0.0/4 ; = ; dst{224.0.0.0-239.255.255.255}
+@ ip filter FORWARD !lab
+! -d 10.0.0.0/8 -p ! tcp ; = ; dst{0.0.0.0-9.255.255.255,11.0.0.0-} & proto{0-5,7-}
+-s ! 192.0.2.1 ; = ; src{0.0.0.0-192.0.2.0,192.0.2.2-}
+-p ! udp ; = ; proto{0-16,18-}

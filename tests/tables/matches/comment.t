@@ -4,3 +4,6 @@
 -p tcp -m comment --comment -j ; = ; proto{6}
 -m comment --comment "ünïcode ✓" -p udp ; -p udp -m comment --comment "ünïcode ✓" ; proto{17}
 -m comment --comment "" ; = ; always
+@ ip filter FORWARD
+-m comment --comment "a'b\`c" ; -m comment --comment "a\'b`c" ; always
+-m comment --comment one -m comment --comment "two three" ; = ; always

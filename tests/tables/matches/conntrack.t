@@ -29,3 +29,12 @@
 -m conntrack --ctstate NEW,RELATED --ctexpire 5 ; = ; ct_state{2-3} & unknown[--ctexpire 5: how long the connection has left]
 @ ip6 filter FORWARD
 -m conntrack --ctorigdst 2001:db8::/32 ; = ; ct_state{1-3} & orig_dst{2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff}
+@ ip filter FORWARD
+-m conntrack --ctstate NEW --ctdir ORIGINAL ; = ; ct_state{3} & ct_direction{0}
+-m conntrack ! --ctexpire 100 ; = ; ct_state{1-3} & not(unknown[--ctexpire 100: how long the connection has left])
+-p tcp -m conntrack --ctreplsrcport 80:90 ! --ctrepldst 10.0.0.0/8 ; -p tcp -m conntrack ! --ctrepldst 10.0.0.0/8 --ctreplsrcport 80:90 ; proto{6} & ct_state{1-3} & reply_dst{0.0.0.0-9.255.255.255,11.0.0.0-} & reply_sport{80-90}
+-m conntrack ! --ctorigsrc 192.0.2.0/24 --ctproto udp ; -m conntrack --ctproto 17 ! --ctorigsrc 192.0.2.0/24 ; ct_state{1-3} & proto{17} & orig_src{0.0.0.0-192.0.1.255,192.0.3.0-}
+-m state --state NEW,INVALID,UNTRACKED ; -m state --state INVALID,NEW,UNTRACKED ; ct_state{0,3-4}
+-m state --state ESTABLISHED ; = ; ct_state{1}
+@ ip filter FORWARD !lab
+-m conntrack ! --ctdir REPLY ; = ; ct_state{1-3} & ct_direction{0,2-}

@@ -4,3 +4,8 @@
 -m mark --mark 0 ; -m mark --mark 0x0 ; mark&0xffffffff=0x0
 -m connmark --mark 0x10/0xff ; = ; ct_state{1-3} & ct_mark&0xff=0x10
 -m connmark ! --mark 1 ; -m connmark ! --mark 0x1 ; ct_state{1-3} & not(ct_mark&0xffffffff=0x1)
+@ ip filter FORWARD
+-m mark ! --mark 0 ; -m mark ! --mark 0x0 ; not(mark&0xffffffff=0x0)
+-m mark --mark 0x10/0xf ; = ; mark&0xf=0x10
+-m connmark --mark 0 ; -m connmark --mark 0x0 ; ct_state{1-3} & ct_mark&0xffffffff=0x0
+-m connmark ! --mark 0x8000/0x8000 ; = ; ct_state{1-3} & not(ct_mark&0x8000=0x8000)

@@ -5,3 +5,8 @@
 -p tcp -m multiport ! --ports 22 ; = ; proto{6} & not((sport{22} | dport{22}))
 -p sctp -m multiport --dports 1:65535 ; = ; proto{132} & dport{1-65535}
 -p tcp -m multiport --destination-ports 1,2,3 -m tcp ! --sport 7 ; -p tcp -m multiport --dports 1,2,3 -m tcp ! --sport 7 ; proto{6} & dport{1-3} & sport{0-6,8-}
+@ ip filter FORWARD
+-p tcp -m multiport --source-ports 1,2:9 ; -p tcp -m multiport --sports 1,2:9 ; proto{6} & sport{1-9}
+-p udp -m multiport ! --sports 53 ; = ; proto{17} & sport{0-52,54-}
+-p udplite -m multiport --dports 1,2 ; = ; proto{136} & dport{1-2}
+-p dccp -m multiport ! --ports 5:9 ; = ; proto{33} & not((sport{5-9} | dport{5-9}))

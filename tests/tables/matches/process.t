@@ -8,3 +8,5 @@
 -m cgroup ! --cgroup 7 ; = ; locally_made{1} & unknown[-m cgroup ! --cgroup 7: which control group sends it]
 @ ip filter OUTPUT !lab
 -m cgroup --path user.slice ; = ; locally_made{1} & unknown[-m cgroup --path user.slice: which control group sends it]
+@ ip filter OUTPUT
+-m owner --gid-owner 0-100 --suppl-groups ; = ; locally_made{1} & unknown[-m owner --gid-owner 0-100 --suppl-groups: which user or process sends it]

@@ -6,3 +6,10 @@
 -m set --match-set S src --packets-gt 5 ; = ; (src) in S & unknown[--packets-gt 5: counters of the set's element]
 -m set --match-set S src ! --bytes-eq 100 ; = ; (src) in S & unknown[! --bytes-eq 100: counters of the set's element]
 -m set --match-set S src ! --update-counters ; = ; (src) in S
+@ ip filter FORWARD
+-m set --match-set S src --bytes-gt 5 ; = ; (src) in S & unknown[--bytes-gt 5: counters of the set's element]
+-m set --match-set S src --bytes-lt 5 ! --packets-eq 7 ; -m set --match-set S src ! --packets-eq 7 --bytes-lt 5 ; (src) in S & unknown[! --packets-eq 7: counters of the set's element] & unknown[--bytes-lt 5: counters of the set's element]
+-m set --match-set S src --packets-lt 5 ; = ; (src) in S & unknown[--packets-lt 5: counters of the set's element]
+-m set --match-set S src ! --update-subcounters ; = ; (src) in S
+-m set --set S src ; -m set --match-set S src ; (src) in S
+-m set ! --match-set P src,src ; = ; not((src,src) in P)

@@ -15,3 +15,14 @@
 -p sctp --chunk-types any INIT ; -p sctp -m sctp --chunk-types any INIT ; proto{132} & unknown[--chunk-types any INIT: SCTP chunks]
 -p dccp --dport 5000 ; -p dccp -m dccp --dport 5000 ; proto{33} & dport{5000}
 -p dccp --dccp-types REQUEST ; -p dccp -m dccp --dccp-types REQUEST ; proto{33} & unknown[--dccp-types REQUEST: DCCP packet types]
+@ ip filter FORWARD
+-p sctp --sport 100:200 ! --dport 5 ; -p sctp -m sctp --sport 100:200 ! --dport 5 ; proto{132} & sport{100-200} & dport{0-4,6-}
+-p dccp --sport 7 ! --dport 1:9 ; -p dccp -m dccp --sport 7 ! --dport 1:9 ; proto{33} & sport{7} & dport{0,10-}
+-p dccp --dccp-option 5 ; -p dccp -m dccp --dccp-option 5 ; proto{33} & unknown[--dccp-option 5: DCCP options]
+-p tcp --source-port 5 --destination-port 6 ; -p tcp -m tcp --sport 5 --dport 6 ; proto{6} & sport{5} & dport{6}
+-p udp --source-port 5 ! --destination-port 6:9 ; -p udp -m udp --sport 5 ! --dport 6:9 ; proto{17} & sport{5} & dport{0-5,10-}
+-p tcp ! --tcp-option 8 ; -p tcp -m tcp ! --tcp-option 8 ; proto{6} & not(unknown[--tcp-option 8: TCP options])
+-p sctp ! --chunk-types only DATA:B,INIT ; -p sctp -m sctp ! --chunk-types only DATA:B,INIT ; proto{132} & not(unknown[--chunk-types only DATA:B,INIT: SCTP chunks])
+-p 6 --dport 1 ; -p tcp -m tcp --dport 1 ; proto{6} & dport{1}
+@ ip filter FORWARD !lab
+-p udplite -m udplite --sport 1:5 ! --dport 9 ; = ; proto{136} & sport{1-5} & dport{0-8,10-}

@@ -21,3 +21,21 @@
 -m ndpi --http ; = ; unknown[-m ndpi --http: contents of the packet]
 -m xyzzy --plugh 5 ! --frob "a b" ; = ; unknown[-m xyzzy --plugh 5 ! --frob "a b": match xyzzy is not known here]
 -m xyzzy ; = ; unknown[-m xyzzy: match xyzzy is not known here]
+@ ip filter FORWARD
+-m mac ! --mac-source 00:11:22:33:44:55 ; = ; unknown[-m mac ! --mac-source 00:11:22:33:44:55: hardware address of the sender]
+-m time --datestart 2024-01-01T00:00:00 --monthdays 1,15 ! --weekdays Sat,Sun --kerneltz ; -m time --monthdays 1,15 --weekdays Mon,Tue,Wed,Thu,Fri --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07 --kerneltz ; unknown[-m time --monthdays 1,15 --weekdays Mon,Tue,Wed,Thu,Fri --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07 --kerneltz: time of day]
+-m time --timestart 22:00:00 --timestop 06:00:00 --contiguous ; -m time --timestart 22:00:00 --timestop 06:00:00 --datestop 2038-01-19T03:14:07 --contiguous ; unknown[-m time --timestart 22:00:00 --timestop 06:00:00 --datestop 2038-01-19T03:14:07 --contiguous: time of day]
+-m string --string foo --algo bm --icase --to 100 ; -m string --string "foo" --algo bm --to 100 --icase ; unknown[-m string --string "foo" --algo bm --to 100 --icase: contents of the packet]
+-m string ! --string foo --algo kmp ; -m string ! --string "foo" --algo kmp ; unknown[-m string ! --string "foo" --algo kmp: contents of the packet]
+-m cluster --cluster-total-nodes 2 ! --cluster-local-node 2 --cluster-hash-seed 1 ; -m cluster ! --cluster-local-nodemask 0x00000002 --cluster-total-nodes 2 --cluster-hash-seed 0x00000001 ; unknown[-m cluster ! --cluster-local-nodemask 0x00000002 --cluster-total-nodes 2 --cluster-hash-seed 0x00000001: share of this cluster node]
+-p tcp -m osf --genre Linux --ttl 2 --log 1 ; = ; proto{6} & unknown[-m osf --genre Linux --ttl 2 --log 1: operating system of the sender (osf)]
+-m cpu ! --cpu 1 ; = ; unknown[-m cpu ! --cpu 1: which processor handles it]
+-m helper ! --helper ftp ; = ; unknown[-m helper ! --helper ftp: whether a conntrack helper expects it]
+-m realm ! --realm 0x1/0xff ; = ; unknown[-m realm ! --realm 0x1/0xff: routing realm]
+@ ip filter INPUT
+-p tcp -m socket --nowildcard --restore-skmark ; = ; proto{6} & unknown[-m socket --nowildcard --restore-skmark: whether a local socket waits for it]
+-m socket ; = ; unknown[-m socket: whether a local socket waits for it]
+@ ip filter FORWARD !lab
+-m bpf --object-pinned /sys/fs/bpf/x ; = ; unknown[-m bpf --object-pinned /sys/fs/bpf/x: a program that looks at the packet (bpf)]
+-m ipvs --ipvs --vaddr 10.0.0.1 --vport 80 --vdir ORIGINAL --vmethod MASQ ; = ; unknown[-m ipvs --ipvs --vaddr 10.0.0.1 --vport 80 --vdir ORIGINAL --vmethod MASQ: load balancing (ipvs)]
+-m u32 ! --u32 6&0xFF=1 ; = ; unknown[-m u32 ! --u32 6&0xFF=1: contents of the packet]

@@ -4,3 +4,10 @@
 -j CT --zone 5 ; = ; Template(name=CT)
 -j CT --zone-orig mark ; = ; Template(name=CT)
 -p tcp -j CT --helper ftp ; = ; Template(name=CT)
+@ ip raw PREROUTING
+-j CT --ctevents new,destroy ; = ; Template(name=CT)
+-p tcp -j CT --expevents new ; = ; Template(name=CT)
+-j CT --zone-reply 7 ; = ; Template(name=CT)
+-j CT --zone mark ; = ; Template(name=CT)
+@ ip raw PREROUTING !lab
+-p tcp -j CT --timeout t ; = ; Template(name=CT)

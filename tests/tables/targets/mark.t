@@ -14,3 +14,12 @@
 -j CONNMARK --restore-mark --mask 0xf ; -j CONNMARK --restore-mark --nfmask 0xf --ctmask 0xf ; CopyMark(to=mark, to_mask=0xf, from_mask=0xf)
 -j CONNMARK --or-mark 0x8 ; -j CONNMARK --set-xmark 0x8/0x8 ; SetMark(field=ct_mark, value=0x8, mask=0x8)
 -j CONNMARK --and-mark 0xf0 ; -j CONNMARK --set-xmark 0x0/0xffffff0f ; SetMark(field=ct_mark, value=0x0, mask=0xffffff0f)
+@ ip mangle PREROUTING
+-j CONNMARK --xor-mark 0x3 ; -j CONNMARK --set-xmark 0x3/0x0 ; SetMark(field=ct_mark, value=0x3, mask=0x0)
+-j CONNMARK --set-xmark 0x5/0 ; -j CONNMARK --set-xmark 0x5/0x0 ; SetMark(field=ct_mark, value=0x5, mask=0x0)
+-j CONNMARK --save-mark --mask 0xff ; -j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff ; CopyMark(to=ct_mark, to_mask=0xff, from_mask=0xff)
+-j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff ; = ; CopyMark(to=mark, to_mask=0xff, from_mask=0xff)
+-j MARK --set-mark 0 ; -j MARK --set-xmark 0x0/0xffffffff ; SetMark(field=mark, value=0x0)
+-j MARK --set-xmark 0 ; -j MARK --set-xmark 0x0/0xffffffff ; SetMark(field=mark, value=0x0)
+@ ip6 mangle FORWARD
+-j MARK --set-mark 7/7 ; -j MARK --set-xmark 0x7/0x7 ; SetMark(field=mark, value=0x7, mask=0x7)

@@ -28,3 +28,16 @@
 @ ip6 nat POSTROUTING
 -p tcp -j SNAT --to-source [2001:db8::1]:80-90 ; = ; Snat(addresses=2001:db8::1-2001:db8::1, ports=(80, 90), family=6)
 -j SNAT --to-source 2001:db8::1 ; = ; Snat(addresses=2001:db8::1-2001:db8::1, family=6)
+@ ip nat PREROUTING
+-p tcp -j DNAT --to-destination 10.0.0.1:80-90/8080 ; = ; Dnat(addresses=10.0.0.1-10.0.0.1, ports=(80, 90), family=4, port_base=8080)
+@ ip nat OUTPUT
+-p udp -j REDIRECT --to-ports 53 ; = ; Redirect(ports=(53, 53))
+-j DNAT --to-destination 127.0.0.1 ; = ; Dnat(addresses=127.0.0.1-127.0.0.1, family=4)
+@ ip nat INPUT
+-j SNAT --to-source 10.0.0.1 ; = ; Snat(addresses=10.0.0.1-10.0.0.1, family=4)
+@ ip nat POSTROUTING
+-j SNAT --to-source 198.51.100.1-198.51.100.9 --persistent --random ; -j SNAT --to-source 198.51.100.1-198.51.100.9 --random --persistent ; Snat(addresses=198.51.100.1-198.51.100.9, family=4)
+-j SNAT --to-source 198.51.100.1 --random-fully ; = ; Snat(addresses=198.51.100.1-198.51.100.1, family=4)
+-p sctp -j SNAT --to-source 198.51.100.1:1-9 ; = ; Snat(addresses=198.51.100.1-198.51.100.1, ports=(1, 9), family=4)
+@ ip6 nat POSTROUTING
+-p udp -j MASQUERADE --to-ports 5000 ; = ; Snat(addresses=None, ports=(5000, 5000))

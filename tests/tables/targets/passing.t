@@ -39,3 +39,17 @@
 -j LOGMARK ; = ; Continue(name=LOGMARK)
 -j IPV4OPTSSTRIP ; = ; Continue(name=IPV4OPTSSTRIP)
 -j FLOWOFFLOAD --hw ; = ; Continue(name=FLOWOFFLOAD)
+@ ip filter FORWARD
+-j LOG --log-level 4 --log-prefix x --log-tcp-sequence --log-ip-options --log-uid --log-macdecode ; -j LOG --log-prefix x --log-tcp-sequence --log-ip-options --log-uid --log-macdecode ; Continue(name=LOG)
+-j NFLOG --nflog-group 1 --nflog-size 64 --nflog-threshold 5 ; = ; Continue(name=NFLOG)
+@ ip mangle FORWARD !legacy
+-p tcp -j TCPMSS --set-mss 1400 ; = ; Continue(name=TCPMSS)
+@ ip mangle FORWARD
+-j SET --map-set S src --map-queue ; = ; Continue(name=SET)
+-j TTL --ttl-inc 3 ; = ; Continue(name=TTL)
+@ ip6 mangle FORWARD
+-j HL --hl-dec 1 ; = ; Continue(name=HL)
+-j HL --hl-inc 5 ; = ; Continue(name=HL)
+-j TOS --set-tos 0x10 ; -j TOS --set-tos 0x10/0xff ; Continue(name=TOS)
+-j TEE --gateway fd00::1 --oif eth0 ; = ; Continue(name=TEE)
+-j CONNSECMARK --restore ; = ; Continue(name=CONNSECMARK)

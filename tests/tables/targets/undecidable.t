@@ -22,3 +22,9 @@
 -j RAWSNAT --to-source 10.0.0.1 ; = ; Undecidable(text=-j RAWSNAT --to-source 10.0.0.1, why=rewrites the source without connection tracking, terminal=False)
 -j XYZZY --plugh "-j ACCEPT" ; = ; Undecidable(text=-j XYZZY --plugh "-j ACCEPT", why=target XYZZY is not known here)
 -j CONNMARK --set-mark 1 --left-shift-mark 2 ; = ; Undecidable(text=-j CONNMARK --set-mark 1 --left-shift-mark 2, why=the mark is shifted, terminal=False)
+@ ip mangle PREROUTING
+-j CONNMARK --set-mark 1 --right-shift-mark 2 ; -j CONNMARK --set-xmark 0x1/0xffffffff --right-shift-mark 2 ; Undecidable(text=-j CONNMARK --set-xmark 0x1/0xffffffff --right-shift-mark 2, why=the mark is shifted, terminal=False)
+-j NFQUEUE --queue-balance 0:3 --queue-bypass --queue-cpu-fanout ; = ; Undecidable(text=-j NFQUEUE --queue-balance 0:3 --queue-bypass --queue-cpu-fanout, why=a program on the host decides (NFQUEUE))
+-p udp -j TPROXY --on-port 0 --on-ip 127.0.0.1 ; -p udp -j TPROXY --on-port 0 --on-ip 127.0.0.1 --tproxy-mark 0x0/0x0 ; Undecidable(text=-j TPROXY --on-port 0 --on-ip 127.0.0.1 --tproxy-mark 0x0/0x0, why=a transparent proxy may take the packet)
+@ ip6 mangle PREROUTING
+-p tcp -j TPROXY --on-port 8080 --on-ip ::1 --tproxy-mark 0x1 ; -p tcp -j TPROXY --on-port 8080 --on-ip ::1 --tproxy-mark 0x1/0xffffffff ; Undecidable(text=-j TPROXY --on-port 8080 --on-ip ::1 --tproxy-mark 0x1/0xffffffff, why=a transparent proxy may take the packet)
