@@ -68,6 +68,8 @@ def _unit(number: int, size: int) -> Result:
         world = World(source.links, source.routes) if source.links else the_world()
         try:
             _compare(world, source, size, rng, out)
+            for finding in out.findings:
+                finding["again"] = f"scripts/prove --mutate {size} --seed {number}"
             return out
         except LoadError:
             out.counts[source.kind, "rulesets refused"] += 1

@@ -161,14 +161,16 @@ def _firsts(rows: Rows) -> list[str]:
 def oracle_tables(rows: Rows) -> Iterator[str]:
     """The confusion matrix of each profile, and of all together."""
     profiles = _firsts(rows)
-    yield "| rulesets | cases | packets | undecided | said delivered, lost | said lost, arrived | arrives elsewhere |"
-    yield f"| --- |{' ---: |' * 6}"
+    yield ("| rulesets | cases | packets | undecided | said delivered, lost | said lost, arrived | arrives elsewhere | "
+           "lost otherwise |")
+    yield f"| --- |{' ---: |' * 7}"
     for profile in [*profiles, ""]:
         mine = [["", *row[1:]] if not profile else row for row in rows]
         undecided = sum(row[-1] for row in mine if row[:2] == [profile, "matrix"] and row[3] == "undecided")
         cells = [_get(mine, profile, "cases"), _get(mine, profile, "packets"), undecided,
                  *(_get(mine, profile, "wrong", what)
-                   for what in ("said delivered, lost", "said lost, arrived", "arrives elsewhere"))]
+                   for what in ("said delivered, lost", "said lost, arrived", "arrives elsewhere")),
+                 _get(mine, profile, "lost otherwise")]
         yield _line(profile or "**all**", cells)
     failed = sum(row[-1] for row in rows if row[1:3] == ["wrong", "the engine failed"])
     if failed:
@@ -231,7 +233,8 @@ _TITLES = {
                "{packets} packets, {cases} random rulesets in a kernel, IPv4 and IPv6. An answer is wrong where the "
                "packet did not arrive at any of the places that the engine holds possible (this host, or out by an "
                "interface, at an address and port; or lost): **{wrong} wrong**. Each packet is asked about alone, and "
-               "as one of all sources at once."),
+               "as one of all sources at once. *Lost otherwise* (dropped, and not refused; from another source than "
+               "said) is counted apart."),
     "mutation": ("Rulesets with one rule changed",
                  "Rulesets of the recorded hosts and random ones, one rule deleted, put behind its neighbour, or "
                  "turned round; the same packets before and after. Where the kernel noticed (some packet arrives "
@@ -260,6 +263,6 @@ def page(known: dict[str, Any]) -> list[str]:
                 f"{part['date']}, Linux {part['kernel']}, Python {part['python']}, {tools}; from case {part['seed']}, "
                 f"commit {part['commit']}.", "", *TABLES[kind](rows)]
         if part["findings"]:
-            found = {f"- `{each.get('again') or each.get('source')}`: {each['fault']}" for each in part["findings"]}
+            found = {f"- `{each['again']}`: {each['fault']}" for each in part["findings"]}
             out += ["", "What was wrong:", "", *sorted(found)]
     return out

@@ -17,7 +17,7 @@ from oracle_frames import Packet
 from oracle_namespace import LoadError
 from oracle_predict import Predictor
 from oracle_world import World
-from prove_oracle import address, again, command, the_world, written
+from prove_oracle import again, the_world, written
 
 from fwaudit.model.condition import All, AnyOf, Masked, Not, Unknown
 from fwaudit.model.ruleset import Continue, Dnat, Goto, Inline, Jump, Return, Rule, Snat, Table
@@ -115,7 +115,7 @@ def _compare(world: World, predictor: Predictor, packets: Sequence[Packet], out:
                 "seed": seed, "profile": profile, "packet": index, "fault": "another path", "asked": written(packet),
                 "kernel": [str(each) for each in theirs], "engine": [str(each) for each in ours],
                 "disposition": trace.disposition, "rules": case.rules, "sysctl": case.sysctl,
-                "from": address(packet.family, packet.src), "again": command(seed, profile, index)})
+                "again": f"scripts/prove --trace {len(packets)} --seed {seed.partition('.')[0]} --profile {profile}"})
 
 
 def path_of(trace: Trace) -> list[Place]:
