@@ -14,6 +14,8 @@ from fwaudit.model.ruleset import Chain, Hook, Ruleset, Table
 CONNTRACK: Final = -200
 NAT_DESTINATION: Final = -100
 NAT_SOURCE: Final = 100
+_BEHIND_NAT: Final = 1 << 31
+"""Where other chains of NAT's priority are listed. The kernel may have them in front as well."""
 
 PRIORITIES: Final[dict[str, int]] = {
     "raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100,
@@ -86,4 +88,4 @@ def _place(chain: Chain) -> tuple[int, int]:
     if chain.kind == "nat":
         core = NAT_DESTINATION if chain.hook in ("prerouting", "output") else NAT_SOURCE
         return core, chain.priority
-    return chain.priority, 0
+    return chain.priority, _BEHIND_NAT

@@ -12,6 +12,7 @@ from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
+from fwaudit.path.orders import Order, orders
 
 
 class Tables:
@@ -23,6 +24,7 @@ class Tables:
         self._host = host
         self._facts = facts
         self._hooks: dict[tuple[int, str, str], tuple[BaseChain, ...]] = {}
+        self._orders: dict[tuple[int, str, str], tuple[Order, ...]] = {}
         self._compilers: dict[tuple[int, int], Compiler] = {}
         self._chains: dict[tuple[int, int, str], CompiledChain] = {}
         self._numbers = count(1)  # one number for each chain of the host: memories are kept under it
@@ -37,6 +39,14 @@ class Tables:
                 if base.chain.rules or base.chain.policy == "drop"
             )
             self._hooks[key] = found
+        return found
+
+    def orders(self, family: int, hook: Hook, device: str) -> tuple[Order, ...]:
+        """The orders in which the kernel may run them, where that makes a difference; one, where it does not."""
+        key = (family, hook, device)
+        found = self._orders.get(key)
+        if found is None:
+            found = self._orders[key] = orders(self.base_chains(*key), lambda base: self.chain(base, family))
         return found
 
     def chain(self, base: BaseChain, family: int) -> CompiledChain:

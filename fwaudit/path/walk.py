@@ -17,6 +17,7 @@ from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, S
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path import nat
 from fwaudit.path.assume import Assumed
+from fwaudit.path.orders import Order
 from fwaudit.path.outcome import Outcome, changed
 from fwaudit.path.point import Given, Met, walk_chain
 from fwaudit.path.state import PacketState
@@ -96,7 +97,14 @@ class Walk:
             for world in worlds:
                 for why in self.tables.below.why(hook, device, crossing=bool(world.state.bridged)):
                     self.undecided(world, why)
-        chains = self.tables.base_chains(self.family, hook, device)
+        passed = [world for order in self.tables.orders(self.family, hook, device)
+                  for world in self._pass(worlds, order, hook, looped)]
+        worlds = _merge([world._replace(state=world.state._replace(nat_done=0)) if world.state.nat_done else world
+                         for world in passed])
+        return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
+
+    def _pass(self, worlds: list[World], chains: Order, hook: Hook, looped: bool) -> list[World]:
+        """The base chains in one order, with what the kernel does between them."""
         tracked = looped or hook not in ("prerouting", "output")
         turned = looped
         for base in chains:
@@ -111,9 +119,7 @@ class Walk:
             worlds = [self._track(world) for world in worlds]
         if not turned:
             worlds = [_turn_back(world, hook) for world in worlds]
-        worlds = _merge([world._replace(state=world.state._replace(nat_done=0)) if world.state.nat_done else world
-                         for world in worlds])
-        return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
+        return worlds
 
     def _track(self, world: World) -> World:
         """Connection tracking: from here on the packet has a state and remembers where it was sent."""

@@ -23,8 +23,8 @@ _NETWORKS = {
 
 _BUILTIN_PLACES = frozenset(
     (hook, priority) for hook in ("prerouting", "input", "forward", "postrouting")
-    for priority in (-300, -150, -100, 0, 50, 100))
-"""Where iptables' chains stand; native ones of the same place would run in an order that no dump tells."""
+    for priority in (-300, -150, 0, 50))
+"""Where iptables' chains stand, but those of nat; native ones there would run in an order that no dump tells."""
 
 
 def make_case(seed: int | str, profile: str | None = None) -> tuple[Case, Pool]:

@@ -1,9 +1,9 @@
 """Random native nftables rulesets: tables of every family that IP packets meet, base chains with priorities by number
 and by name, user chains, named sets and maps.
 
-Only what nft and the kernel take. Two things are left out since nobody could tell their outcome from a dump: two base
-chains of the same priority on one hook (they run in the order of their making), and a match on a set that other rules
-add to (each packet changes it for the next).
+Only what nft and the kernel take. Two things are left out since nobody could tell their outcome from a dump: two filter
+chains of the same priority on one hook (they run in the order of their making: what the one drops the other may
+reject), and a match on a set that other rules add to (each packet changes it for the next).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from grammar_pool import INTERFACES, Pool
 FILTER_HOOKS = ("prerouting", "input", "forward", "postrouting")
 _NAMES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 _ONLY_ON = {"dstnat": ("prerouting",), "srcnat": ("postrouting",)}
-_CORES = (-200, -100, 100)
-"""Where connection tracking and NAT stand: a filter chain of the same priority runs before or behind them."""
+_CONNTRACK = -200
+"""Where connection tracking stands: a chain of the same priority runs before or behind it."""
 
 
 class BaseChain(NamedTuple):
@@ -46,8 +46,8 @@ class ChainPlan(NamedTuple):
 
 
 class NftGrammar:
-    """Makes rulesets. ``taken``: (hook, priority) pairs that other chains stand on. ``odd``: the share of matches that
-    the engine cannot decide."""
+    """Makes rulesets. ``taken``: (hook, priority) pairs that other filter chains stand on. ``odd``: the share of
+    matches that the engine cannot decide."""
 
     def __init__(self, pool: Pool, taken: set[tuple[str, int]] | None = None, odd: float = 0.01) -> None:
         self.pool = pool
@@ -113,9 +113,10 @@ class NftGrammar:
             else:
                 hook, kind = pool.one((*FILTER_HOOKS, "input", "forward", "prerouting")), "filter"
             priority, text = self.priority(hook, kind)
-            if (hook, priority) in self.taken:
-                continue
-            self.taken.add((hook, priority))
+            if kind == "filter":
+                if (hook, priority) in self.taken:
+                    continue
+                self.taken.add((hook, priority))
             device = f' device "{pool.one(INTERFACES)}"' if hook == "ingress" else ""
             if hook == "ingress" and pool.chance(0.3):
                 pair = pool.rng.sample(INTERFACES, 2)
@@ -136,11 +137,12 @@ class NftGrammar:
                 value = _NAMES[name] + offset
                 text = name if not offset else f"{name} {'+' if offset > 0 else '-'} {abs(offset)}"
             else:
-                value = pool.one((-500, -301, -290, -210, -199, -160, -101, -99, -5, 0, 3, 99, 101, 200, 500))
+                value = pool.one((-500, -301, -290, -210, -199, -160, -101, -100, -99, -5, 0, 3, 99, 100, 101, 200,
+                                  500))
                 text = str(value)
             if kind == "nat" and value <= -200:
                 continue
-            if kind == "filter" and hook in ("prerouting", "postrouting", "input") and value in _CORES:
+            if kind == "filter" and hook == "prerouting" and value == _CONNTRACK:
                 continue
             return value, text
 
