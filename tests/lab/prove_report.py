@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grammar_case
-from campaign import ROOT, Plan, Result, Work
+from campaign import ROOT, CampaignError, Plan, Result, Work
 from oracle_predict import Predictor
 from prove_mutation import MUTANTS, mutation_unit
 from prove_oracle import PACKETS, command, fault, oracle_unit, show_case, the_world, verdict_text, written
@@ -35,6 +35,8 @@ def kind_of(options: argparse.Namespace) -> tuple[str, int, int]:
     if options.mutate is not None:
         return "mutation", MUTANTS, options.mutate
     if options.trace is not None:
+        if options.profile == "legacy":
+            raise CampaignError("the kernel does not trace the rules of iptables-legacy")
         return "trace", TRACED, options.trace
     return "oracle", PACKETS, options.packets
 
@@ -72,6 +74,10 @@ def _finding(finding: dict[str, Any]) -> Iterator[str]:
 
 def show(seed: str, profile: str, only: int | None) -> int:
     """One case again: rules, packets, what the kernel does and what the engine says."""
+    number = seed.partition(".")[0]
+    if not number.isdecimal():
+        raise CampaignError(f"{seed} is no case: a number, or a number with the attempt behind a dot")
+    profile = profile or PROFILES[int(number) % len(PROFILES)]
     case, pool = grammar_case.make_case(seed, profile)
     world = the_world()
     world.load(case)

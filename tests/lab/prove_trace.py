@@ -28,8 +28,8 @@ from fwaudit.packet.intervals import IntervalSet
 
 PACKETS = 50
 """Packets that are traced through one ruleset."""
-PROFILES = tuple(each for each in grammar_case.PROFILES if each not in ("legacy", "mixed", "filter"))
-"""Rulesets without iptables-legacy, which the kernel does not trace."""
+PROFILES = tuple(each for each in grammar_case.PROFILES if each not in ("legacy", "filter"))
+"""Rulesets that may be without iptables-legacy, whose rules the kernel does not trace."""
 
 
 class Place(NamedTuple):
