@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fwaudit.cli import demo, findings, fix, report, snapshot, trace
+from fwaudit.cli import check, demo, diff, findings, fix, policy, report, snapshot, trace
 
 
 def build() -> Any:
@@ -33,6 +33,9 @@ def build() -> Any:
 
     app.command(short_help="Which ports are open that the policy does not allow, and why.")(report.report)
     app.command(short_help="What becomes of a packet, rule by rule.")(trace.trace)
+    app.command(short_help="Hold the host to the policy; for timers and pipelines.")(check.check)
+    app.command(short_help="What opened and what closed between two snapshots.")(diff.diff)
+    app.command(short_help="Write or check the file of what is meant to be open.")(policy.policy)
     app.command(short_help="Make published ports obey the policy: shown, proven, reversible.")(fix.fix)
     app.command(short_help="Every kind of finding, and a page on each.")(findings.findings)
     app.command(short_help="This host's raw facts in one file.")(snapshot.snapshot)

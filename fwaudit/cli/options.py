@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+Format = Annotated[str, typer.Option(
+    "--format", metavar="FORMAT", help="table, json, markdown, html, sarif, junit, prometheus, nagios or ocsf.")]
 Recorded = Annotated[Path | None, typer.Option(
     "--snapshot", metavar="PATH", help="Ask a recorded host, not this one.")]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait for a host's answers.")]

@@ -9,7 +9,10 @@ import typer
 from fwaudit.cli.options import Format, NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
+    from fwaudit.exposure.selection import Selection
     from fwaudit.model.report import Report
+
+_VERDICTS = ("bypass", "neighbours", "undecided", "as-intended", "blocked")
 
 _HELP = """Say which ports can be reached from outside that the firewall policy does not allow, from where, and why.
 
@@ -20,7 +23,9 @@ Examples:
 
   fwaudit report
 
-  fwaudit report --format json -o report.json
+  fwaudit report --format html -o report.html
+
+  fwaudit report --only bypass --min-severity high
 
   fwaudit report --snapshot host.tar.gz --exit-code
 """
@@ -32,26 +37,53 @@ def report(
     output: Annotated[str, typer.Option(
         "--output", "-o", metavar="FILE", help="Write to this file; - is stdout.")] = "-",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 or 2 where something is open.")] = False,
+    only: Annotated[list[str] | None, typer.Option(
+        "--only", metavar="VERDICT", help="Only these verdicts: bypass, neighbours, undecided, as-intended, blocked.",
+    )] = None,
+    min_severity: Annotated[str, typer.Option(
+        "--min-severity", metavar="SEVERITY", help="Nothing below: low, medium, high, critical.")] = "info",
+    container: Annotated[list[str] | None, typer.Option(
+        "--container", metavar="GLOB", help="Only these containers; may be repeated.")] = None,
     timeout: Timeout = 30.0,
     no_color: NoColor = False,
 ) -> int:
     from fwaudit.audit import audit
+    from fwaudit.cli import say
     from fwaudit.cli.source import load, without_collector
+    from fwaudit.exposure.selection import select
 
     check_format(format)
+    wanted = _selection(only or [], min_severity, container or [])
     with without_collector():
         found = audit(load(snapshot, timeout))
-        show(found, format, output, no_color, str(snapshot or ""))
+        shown = select(found, wanted)
+        show(shown, format, output, no_color, str(snapshot or ""))
+    if shown is not found:
+        say(f"fwaudit: {shown.notes[-1]}")
     return code_of(found, exit_code)
 
 
 report.__doc__ = _HELP
 
 
+def _selection(only: list[str], min_severity: str, containers: list[str]) -> Selection:
+    from fwaudit.errors import UsageError
+    from fwaudit.exposure.selection import Selection
+    from fwaudit.model.report import Severity
+
+    for name in only:
+        if name not in _VERDICTS:
+            raise UsageError(f"no such verdict: {name}", f"There are: {', '.join(_VERDICTS)}.")
+    if min_severity.upper() not in Severity.__members__:
+        raise UsageError(f"no such severity: {min_severity}",
+                         f"There are: {', '.join(each.name.lower() for each in Severity)}.")
+    return Selection(tuple(only), Severity[min_severity.upper()], tuple(containers))
+
+
 def check_format(format: str) -> None:
     """Raises UsageError for a format that there is not; before the host is asked, since that takes time."""
     from fwaudit.errors import UsageError
-    from fwaudit.render import FORMATS
+    from fwaudit.render.checked import FORMATS
 
     if format != "table" and format not in FORMATS:
         raise UsageError(f"no such format: {format}", f"There are: {', '.join(('table', *FORMATS))}.")
@@ -62,11 +94,21 @@ def show(found: Report, format: str, output: str, no_color: bool, snapshot: str 
     from dataclasses import replace
 
     from fwaudit.cli.output import screen, write
-    from fwaudit.render import FORMATS
     from fwaudit.render.style import Style
 
+    if format == "json":
+        from fwaudit.render.json import render as render_json
+
+        write(render_json(found), output)
+        return
     if format != "table":
-        write(FORMATS[format](found), output)
+        from datetime import date
+
+        from fwaudit.exposure.compliance import check
+        from fwaudit.model.compliance import Policy
+        from fwaudit.render.checked import FORMATS
+
+        write(FORMATS[format](check(found, Policy(), date.min)), output)
         return
     from fwaudit.render.table import render
 

@@ -95,8 +95,8 @@ class _Planner:
         if self.refused:
             return Plan(refused=tuple(dict.fromkeys(self.refused)), notes=tuple(self.notes))
         if engine_backend(self.host) == "native" and any(ufw.in_force(self.host, family) for family in (4, 6)):
-            self.notes.append("This engine writes nftables rules, and ufw's FORWARD chain is asked after them: what ufw "
-                              "does not allow to be forwarded is closed already. To open a port of a container: "
+            self.notes.append("This engine writes nftables rules, and ufw's FORWARD chain is asked after them: what "
+                              "ufw does not allow to be forwarded is closed already. To open a port of a container: "
                               "ufw route allow proto tcp to ADDRESS port PORT")
         return Plan(transactions, (), tuple(dict.fromkeys(self.notes)), tuple(self._allowed_words()))
 

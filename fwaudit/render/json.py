@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fwaudit import __version__
+from fwaudit.model.compliance import Checked
 from fwaudit.model.report import SCHEMA_VERSION, Evidence, Exposure, Finding, Report, Way
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
@@ -17,6 +18,30 @@ from fwaudit.render.words import sources_in_words
 def render(report: Report) -> str:
     """The whole report, with a newline at its end."""
     return json.dumps(report_json(report), indent=2, ensure_ascii=True) + "\n"
+
+
+def render_checked(checked: Checked) -> str:
+    """A checked report: the report, and under ``check`` what it was judged to be."""
+    body = report_json(checked.report)
+    body["check"] = {
+        "level": checked.level,
+        "policy": checked.policy.path,
+        "strict": checked.policy.strict,
+        "warnings": list(checked.warnings),
+        "standings": [{
+            "kind": each.exposure.service.kind,
+            "protocol": PROTOCOL_NAMES.get(each.exposure.service.proto, str(each.exposure.service.proto)),
+            "port": each.exposure.service.port,
+            "family": each.exposure.family,
+            "container": each.exposure.service.container,
+            "process": each.exposure.service.process,
+            "standing": each.standing,
+            "level": each.level,
+            "accepted_by": [{"reason": entry.reason, "owner": entry.owner, "line": entry.line,
+                             "expires": entry.expires.isoformat() if entry.expires else None} for entry in each.by],
+        } for each in checked.judged],
+    }
+    return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
 
 
 def report_json(report: Report) -> dict[str, Any]:

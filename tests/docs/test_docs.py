@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import shlex
@@ -19,7 +20,7 @@ import generate  # noqa: E402
 from fwaudit import cli  # noqa: E402
 from fwaudit.cli.app import build  # noqa: E402
 from fwaudit.host import snapshot_file  # noqa: E402
-from fwaudit.render import FORMATS  # noqa: E402
+from fwaudit.render.checked import FORMATS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -65,8 +66,31 @@ def test_every_command_has_a_section_and_every_section_a_command():
 
 
 def test_every_format_is_named():
+    page = (DOCS / "formats.md").read_text(encoding="utf-8")
     for name in FORMATS:
         assert f"`{name}`" in section("report")
+        assert f"| `{name}` |" in page
+
+
+def test_every_key_of_the_policy_is_documented_and_the_example_reads():
+    from fwaudit.intent import accepted
+
+    page = (DOCS / "policy.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(accepted._ENTRY)
+    example = re.search(r"```toml\n(.*?)```", page, re.DOTALL).group(1)
+    assert accepted.parse_policy(example, "the example").accepted
+    assert all(f"{key} =" in example for key in accepted._CHECK)
+
+
+def test_every_metric_is_documented():
+    from fwaudit.audit import audit
+    from fwaudit.exposure.compliance import check
+    from fwaudit.host.snapshot_file import read_snapshot
+    from fwaudit.model.compliance import Policy
+
+    text = FORMATS["prometheus"](check(audit(read_snapshot(DEMO)), Policy(), datetime.date.min))
+    page = (DOCS / "formats.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)) == set(re.findall(r"^\| `(fwaudit_\w+)`", page, re.M))
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "commands.md"], ids=lambda page: page.name)
@@ -108,8 +132,15 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
     words = ["host.tar.gz" if word == "PATH" else word for word in words]
     if words[0] == "trace" and not {"--to", "--batch"} & set(words):
         words += ["--in", "eth0", "--to", "203.0.113.10:5432"]
-    if words[0] in ("report", "trace") and "--snapshot" not in words:
+    if words[0] in ("report", "trace", "check") and "--snapshot" not in words:
         words += ["--snapshot", "host.tar.gz"]
+    if words[:2] == ["policy", "init"]:
+        words = ["policy", "init", "--snapshot", "host.tar.gz"]
+    for name in ("before.tar.gz", "after.tar.gz"):
+        (tmp_path / name).write_bytes(DEMO.read_bytes())
+    policy = '[[accept]]\nport = 5432\nreason = "known"\n'
+    (tmp_path / "policy.toml").write_text(policy)
+    words = ["policy.toml" if word == "/etc/fwaudit/policy.toml" else word for word in words]
     if words[0] == "fix":
         build().commands["fix"].make_context("fix", words[1:])
         if "--dry-run" in words:
@@ -119,7 +150,8 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
         build().commands["snapshot"].make_context("snapshot", [*words[1:], *([] if "-o" in words else ["-o", "x"])])
         return
     code = cli.run(words)
-    allowed = {cli.OK, cli.WARNING, cli.CRITICAL} if "--exit-code" in words else {cli.OK}
+    judges = "--exit-code" in words or words[0] == "check"
+    allowed = {cli.OK, cli.WARNING, cli.CRITICAL} if judges else {cli.OK}
     assert code in allowed, capsys.readouterr().err
 
 

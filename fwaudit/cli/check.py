@@ -1,0 +1,103 @@
+"""``fwaudit check``: hold the host to the policy; for a timer, a monitoring system, a pipeline."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fwaudit.cli.options import NoColor, Recorded, Timeout
+
+if TYPE_CHECKING:
+    from fwaudit.model.compliance import Checked, Policy
+
+_HELP = """Hold the host to the firewall policy, and to what is accepted in the policy file.
+
+Exit codes, as monitoring plugins have them: 0 as intended; 1 warnings; 2 something is reached that nobody answers for;
+3 it could not look. A run that could not look is never 0.
+
+Examples:
+
+  fwaudit check
+
+  fwaudit check --policy policy.toml --format nagios
+
+  fwaudit check -o prometheus=/var/lib/node_exporter/fwaudit.prom -o sarif=fwaudit.sarif
+"""
+
+
+def check(
+    policy: Annotated[Path | None, typer.Option(
+        "--policy", metavar="FILE", help="The policy file; /etc/fwaudit/policy.toml where there is one.")] = None,
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="What goes to stdout.")] = "table",
+    output: Annotated[list[str] | None, typer.Option(
+        "--output", "-o", metavar="FORMAT=FILE", help="Write this format to a file as well; may be repeated.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing where all is well.")] = False,
+    snapshot: Recorded = None,
+    timeout: Timeout = 30.0,
+    no_color: NoColor = False,
+) -> int:
+    from fwaudit.audit import audit
+    from fwaudit.cli.source import load, without_collector
+    from fwaudit.exposure.compliance import check as judge
+
+    wanted = _outputs(format, output or [])
+    held_to = _policy(policy)
+    with without_collector():
+        checked = judge(audit(load(snapshot, timeout)), held_to, datetime.datetime.now(datetime.timezone.utc).date())
+    code = code_of(checked)
+    _write(checked, wanted, quiet and code == 0, no_color)
+    return code
+
+
+check.__doc__ = _HELP
+
+
+def code_of(checked: Checked) -> int:
+    """The exit code of a level."""
+    from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING
+
+    return {"ok": OK, "warning": WARNING, "critical": CRITICAL, "unknown": UNKNOWN}[checked.level]
+
+
+def _policy(path: Path | None) -> Policy:
+    from fwaudit.cli.policy import DEFAULT, read
+    from fwaudit.model.compliance import Policy
+
+    if path is None and not DEFAULT.exists():
+        return Policy()
+    return read(path or DEFAULT)
+
+
+def _outputs(format: str, outputs: list[str]) -> list[tuple[str, str]]:
+    """(format, file) of all that is to be written; ``-`` is stdout. Raises UsageError, before anything is read."""
+    from fwaudit.errors import UsageError
+    from fwaudit.render.checked import FORMATS
+
+    wanted = [(format, "-")]
+    for each in outputs:
+        name, sign, path = each.partition("=")
+        if not sign or not path:
+            raise UsageError(f"not a format and a file: {each}", "Write it as sarif=FILE.")
+        wanted.append((name, path))
+    for name, _ in wanted:
+        if name != "table" and name not in FORMATS:
+            raise UsageError(f"no such format: {name}", f"There are: {', '.join(('table', *FORMATS))}.")
+    return wanted
+
+
+def _write(checked: Checked, wanted: list[tuple[str, str]], silent: bool, no_color: bool) -> None:
+    from fwaudit.cli.output import screen, write
+    from fwaudit.render.check import render
+    from fwaudit.render.checked import FORMATS
+    from fwaudit.render.style import Style
+
+    for name, path in wanted:
+        if path == "-" and silent:
+            continue
+        if name == "table":
+            write(render(checked, screen(no_color) if path == "-" else Style()), path)
+        else:
+            write(FORMATS[name](checked), path)

@@ -1,0 +1,91 @@
+"""``fwaudit policy``: write a policy file from the present state, and check one for mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fwaudit.cli.options import Recorded, Timeout
+
+if TYPE_CHECKING:
+    from fwaudit.model.compliance import Policy
+
+DEFAULT = Path("/etc/fwaudit/policy.toml")
+
+_HELP = """A policy file says what is meant to be reachable, why, and who answers for it.
+
+fwaudit check holds the host to it. init writes one from the present state; check finds mistakes, with line and column.
+
+Examples:
+
+  fwaudit policy init -o /etc/fwaudit/policy.toml
+
+  fwaudit policy check /etc/fwaudit/policy.toml
+"""
+
+
+def policy(
+    what: Annotated[str, typer.Argument(metavar="init|check", help="What to do.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy to check.")] = DEFAULT,
+    output: Annotated[str, typer.Option(
+        "--output", "-o", metavar="FILE", help="Where init writes; - is stdout.")] = "-",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    snapshot: Recorded = None,
+    timeout: Timeout = 30.0,
+) -> int:
+    from fwaudit.errors import UsageError
+
+    if what == "init":
+        return _init(output, force, snapshot, timeout)
+    if what == "check":
+        return _check(file)
+    raise UsageError(f"policy {what}: there is init and check", "See: fwaudit policy --help")
+
+
+policy.__doc__ = _HELP
+
+
+def _init(output: str, force: bool, snapshot: Path | None, timeout: float) -> int:
+    from fwaudit.audit import audit
+    from fwaudit.cli import OK, UNKNOWN, say
+    from fwaudit.cli.output import write
+    from fwaudit.cli.source import load, without_collector
+    from fwaudit.errors import UsageError
+    from fwaudit.render.check import policy_file
+
+    if output not in ("", "-") and Path(output).exists() and not force:
+        raise UsageError(f"{output} is there already", "Write over it with --force.")
+    with without_collector():
+        report = audit(load(snapshot, timeout))
+    if output not in ("", "-"):
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+    write(policy_file(report), output)
+    if not report.complete:
+        say("fwaudit: not everything could be read, so the policy may lack entries")
+        return UNKNOWN
+    return OK
+
+
+def _check(file: Path) -> int:
+    from fwaudit.cli import OK
+
+    found = read(file)
+    print(f"{file}: {len(found.accepted)} entries, no mistake.")
+    return OK
+
+
+def read(file: Path) -> Policy:
+    """The policy in a file. Raises UsageError where it cannot be read, ParseError for a mistake in it."""
+    from fwaudit.errors import UsageError
+    from fwaudit.intent.accepted import parse_policy
+
+    try:
+        with file.open("rb") as stream:
+            data = stream.read((1 << 20) + 1)
+        return parse_policy(data.decode("utf-8"), str(file))
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}", "Write one: fwaudit policy init -o FILE") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8: {error.reason}") from error

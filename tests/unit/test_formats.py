@@ -1,0 +1,177 @@
+"""Every format, for recorded hosts and for hostile names: read again by the programs that it is for."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
+
+import captures
+import pytest
+
+from fwaudit.audit import audit
+from fwaudit.exposure.compliance import check
+from fwaudit.host.snapshot_file import read_snapshot
+from fwaudit.model.compliance import Accepted, Checked, Policy
+from fwaudit.model.report import Report
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.render.checked import FORMATS
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "data/schemas"
+HOSTS = ("d20/ufw_deny_5432", "d28/publish_loopback", "d29nft/ufw_off", "d20/host_network", "d20/docker_stopped",
+         "d26/ufw_limit", "d20/macvlan")
+HOSTILE = 'a|b"\n<script>alert(1)</script>]]>&amp;\x1b[2J\u202e`$(id)`{}\\,=*_[x](http://x)'
+TODAY = datetime.date(2026, 11, 26)
+
+
+@lru_cache(maxsize=16)
+def report(name: str) -> Report:
+    with TemporaryDirectory() as folder:
+        return audit(read_snapshot(captures.case(name).write(Path(folder) / "snapshot.tar")))
+
+
+def checked(name: str, policy: Policy | None = None) -> Checked:
+    return check(report(name), policy or Policy(), TODAY)
+
+
+def hostile() -> Checked:
+    """A report in which everything that comes from outside wants to be something else."""
+    known = report(HOSTS[0])
+    exposures = tuple(replace(each, service=replace(
+        each.service, container=HOSTILE, image=HOSTILE, project=HOSTILE, compose_service=HOSTILE, process=HOSTILE),
+        policy=replace(each.policy, text=HOSTILE)) for each in known.exposures)
+    findings = tuple(replace(each, subject=HOSTILE, what=HOSTILE, why=(HOSTILE,), next=(HOSTILE,), owner=HOSTILE)
+                     for each in known.findings)
+    bad = replace(known, host=HOSTILE, exposures=exposures, findings=findings, engine=HOSTILE, firewall=HOSTILE,
+                  unread=((HOSTILE, HOSTILE),), notes=(HOSTILE,))
+    entry = Accepted(IntervalSet.of(22), 6, HOSTILE, owner=HOSTILE)
+    return check(bad, Policy((entry,), strict=True, path=HOSTILE), TODAY)
+
+
+ALL = [pytest.param(lambda name=name: checked(name), id=name) for name in HOSTS] + [
+    pytest.param(lambda: checked(HOSTS[0], Policy((Accepted(IntervalSet.of(5432), 6, "known"),))), id="accepted"),
+    pytest.param(hostile, id="hostile")]
+
+
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_deterministic_and_holds_no_control_character(name, make):
+    text = FORMATS[name](make())
+    assert text == FORMATS[name](make())
+    assert text.endswith("\n")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", text)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_junit(make):
+    import xmlschema
+
+    text = FORMATS["junit"](make())
+    xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(text)
+    suites = ElementTree.fromstring(text)
+    for suite in suites:
+        cases = suite.findall("testcase")
+        assert len(cases) == int(suite.get("tests"))
+        for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            assert int(suite.get(kind)) == sum(case.find(tag) is not None for case in cases)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_sarif(make):
+    from sarif_pydantic import Sarif
+
+    made = make()
+    text = FORMATS["sarif"](made)
+    Sarif.model_validate_json(text)
+    run, = json.loads(text)["runs"]
+    rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert {result["ruleId"] for result in run["results"]} <= rules
+    prints = [result["partialFingerprints"]["fwaudit/v1"] for result in run["results"]]
+    if made.report.host != HOSTILE:
+        assert len(prints) == len(set(prints))
+    for result in run["results"]:
+        assert result["level"] in ("none", "note", "warning", "error")
+        assert result["level"] == "none" or result["kind"] == "fail"
+        for location in result["locations"]:
+            assert re.fullmatch(r"[^\s<>\"]+", location["physicalLocation"]["artifactLocation"]["uri"])
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_prometheus(make):
+    from prometheus_client.parser import text_string_to_metric_families
+
+    families = {family.name: family for family in text_string_to_metric_families(FORMATS["prometheus"](make()))}
+    assert {"fwaudit_port_exposed", "fwaudit_findings", "fwaudit_undecided_total", "fwaudit_last_run_success",
+            "fwaudit_last_run_timestamp_seconds"} <= set(families) | {"fwaudit_undecided_total"}
+    assert all(family.documentation for family in families.values())
+    for sample in families["fwaudit_port_exposed"].samples:
+        assert {"container", "host_port", "proto", "family", "source"} <= set(sample.labels)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_nagios(make):
+    made = make()
+    first, *more = FORMATS["nagios"](made).splitlines()
+    assert re.fullmatch(r"FWAUDIT (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| (?:[a-z]+=\d+;\d*;\d*;\d* ?)+", first)
+    assert not any("|" in line for line in more)
+    assert len(first) < 1024
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_ocsf(make):
+    from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
+
+    for line in FORMATS["ocsf"](make()).splitlines():
+        event = json.loads(line)
+        assert (event["class_uid"], event["category_uid"]) == (2003, 2)
+        ComplianceFinding.model_validate(event)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_markdown(make):
+    text = FORMATS["markdown"](make())
+    assert "<script>" not in text
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ")}
+    assert widths <= {8}
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_html_is_well_formed_and_inert(make):
+    from html.parser import HTMLParser
+
+    open_tags: list[str] = []
+    scripts: list[str] = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            assert not any(name.startswith("on") or name == "style" for name, _ in attributes)
+            assert not any(name in ("href", "src") for name, _ in attributes)
+            if tag not in ("meta", "br", "path", "rect"):
+                open_tags.append(tag)
+            if tag == "script":
+                scripts.append(tag)
+
+        def handle_endtag(self, tag):
+            if tag not in ("path", "rect"):
+                assert open_tags.pop() == tag
+
+    text = FORMATS["html"](make())
+    Parser().feed(text)
+    assert open_tags == []
+    assert len(scripts) == 1
+    assert "alert(1)</script>" not in text
+
+
+def test_the_identity_of_an_exposure_outlives_its_container():
+    from fwaudit.render.places import exposure_identity
+
+    known = report(HOSTS[0])
+    published = next(each for each in known.exposures if each.service.kind == "container-port")
+    moved = replace(published, service=replace(published.service, bound="172.17.0.99"))
+    assert exposure_identity(known, published) == exposure_identity(known, moved)
+    assert exposure_identity(known, published) != exposure_identity(known, replace(published, family=6))
