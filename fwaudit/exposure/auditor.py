@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-from fwaudit.exposure.judge import severity, verdict_of, weak_doors, worst
+from fwaudit.exposure.judge import is_open_api, severity, verdict_of, weak_doors, worst
 from fwaudit.exposure.outside import LOOPBACK, PRIVATE, host_addresses, networks_of, outside_interfaces
 from fwaudit.exposure.services import offers
 from fwaudit.intent import ufw as intent
@@ -71,7 +71,7 @@ class _Auditor:
             return Exposure(service, family, ways, verdict, Severity.INFO, certain, policy)
         evidence = self._evidence(service, family, way, verdict)
         policy = self._policy(service, family, evidence.query, container)
-        weak = bool(weak_doors(service, container))
+        weak = bool(weak_doors(service, container)) or is_open_api(service, self.host.engine)
         return Exposure(service, family, ways, verdict, severity(service, family, way, verdict, weak), certain, policy,
                         evidence, tuple(self._notes(service, family, way, container)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fwaudit.exposure.outside import PRIVATE
-from fwaudit.model.host import Container, WeakCredential
+from fwaudit.model.host import Container, Engine, WeakCredential
 from fwaudit.model.report import Service, Severity, Verdict, Way
 from fwaudit.model.services import guarded_by, identify
 from fwaudit.packet.intervals import EMPTY, IntervalSet
@@ -36,7 +36,7 @@ _UNDECIDED: Table = {
     "neighbour": (_HIGH,     _MEDIUM,   _LOW,    _LOW,    _LOW),
 }
 _ALLOWED: Table = {
-    "internet":  (_HIGH,     _MEDIUM,   _LOW,    _INFO,   _INFO),
+    "internet":  (_CRITICAL, _MEDIUM,   _LOW,    _INFO,   _INFO),
     "private":   (_MEDIUM,   _INFO,     _INFO,   _INFO,   _INFO),
     "neighbour": (_LOW,      _INFO,     _INFO,   _INFO,   _INFO),
 }
@@ -91,6 +91,14 @@ def weak_doors(service: Service, container: Container | None) -> tuple[WeakCrede
     """
     return tuple(each for each in (container.weak_credentials if container else ())
                  if each.verdict != "short" and _is_door_of(each, service))
+
+
+def is_open_api(service: Service, engine: Engine) -> bool:
+    """Whether the service is the engine's own API on TCP, without asking for a client certificate. The engine warns of
+    every such address (fillAPIInfo in moby's daemon/info.go)."""
+    return service.kind == "host-socket" and service.process == "dockerd" and any(
+        f":{service.port} without {what}" in warning
+        for warning in engine.warnings for what in ("encryption", "TLS client verification"))
 
 
 def _is_door_of(weak: WeakCredential, service: Service) -> bool:

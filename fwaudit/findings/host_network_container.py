@@ -33,7 +33,8 @@ def find(audited: Audited) -> Iterator[Finding]:
     for container in audited.host.engine.containers:
         if not container.running or not container.shares_host_network:
             continue
-        reached = [port_name(each) for each in of_container(audited, container) if each.verdict in REACHED]
+        reached = list(dict.fromkeys(port_name(each).partition(" ")[0] for each in of_container(audited, container)
+                                     if each.verdict in REACHED))  # both families of a port are one
         shown = ", ".join(reached[:4]) + (f" and {len(reached) - 4} more" if len(reached) > 4 else "")
         said = f"reached from outside: {shown}" if reached else "none of its ports is reached from outside"
         yield KIND.finding(

@@ -52,9 +52,9 @@ def find(audited: Audited) -> Iterator[Finding]:
         if not weak:
             continue
         exposure = _worst(audited, container)
-        what = f"{_sentence(weak)} in {container.name}"
+        what = f"{container.name} has a weak password: {_sentence(weak)}"
         if exposure is not None:
-            yield about(KIND, audited, exposure, f"{what}, which is reached from outside.", why=_WHY,
+            yield about(KIND, audited, exposure, f"{what}; it is reached from outside.", why=_WHY,
                         next=_next(container))
             continue
         yield KIND.finding(container.name, Severity.LOW, f"{what}; it is not reached from outside.", why=_WHY,

@@ -71,14 +71,25 @@ def _published(report: Report, row: Row) -> Iterator[Paragraph]:
         ports = _spec(row)
         yield "To close it, publish it for this host alone:", [
             f"docker run -p 127.0.0.1:{ports} …", f'compose: ports: ["127.0.0.1:{ports}"]']
+        yield from _owner(report, row.exposures[0])
         if _before_28(report) and 4 in row.families:
             yield ("Before Docker Engine 28, a machine on the same link still reaches what is published so; this drops "
                    "its packets until the next reboot:"), [_DROP_LOOPBACK]
-    if service.project:
-        yield f"It belongs to the compose project {service.project}, service {service.compose_service}.", []
+    else:
+        yield from _owner(report, row.exposures[0])
     some = any(way.allowed for exposure in row.exposures for way in exposure.ways)
     yield ("Or let in only those that policy allows, until the next reboot:" if some
            else "Or close it to the outside, until the next reboot:"), list(_restrict(report, row))
+
+
+def _owner(report: Report, exposure: Exposure) -> Iterator[Paragraph]:
+    """Where the port is published: the line in the compose file, or its project."""
+    service = exposure.service
+    owner = next((each.owner for each in report.findings if each.exposure is exposure and each.line), "")
+    if owner:
+        yield f"It is published in {owner}.", []
+    elif service.project:
+        yield f"It belongs to the compose project {service.project}, service {service.compose_service}.", []
 
 
 def _forwarded(exposure: Exposure) -> Iterator[Paragraph]:

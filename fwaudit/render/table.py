@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from fwaudit.model.report import Report, Severity
+from fwaudit.model.report import Exposure, Finding, Report, Severity
 from fwaudit.render.advice import advice
 from fwaudit.render.json import against_policy
+from fwaudit.render.others import added_to, cause_of, others
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
@@ -29,13 +30,15 @@ def render(report: Report, style: Style | None = None) -> str:
     bad = rows(report, ("bypass", "neighbours", "undecided"))
     fine = rows(report, ("as-intended",))
     if bad or fine:
-        parts.append(_table(report, bad + fine, style))
+        parts.append(_table(report, sorted(bad + fine, key=lambda row: -row.severity), style))
     groups = _groups(bad)
     said: set[str] = set()
     parts += [_details(report, group, style, said) for group in groups[:_MAX_DETAILS]]
+    shown = [each for group in groups[:_MAX_DETAILS] for each in added_to(report, _exposures(group))]
     if len(groups) > _MAX_DETAILS:
         parts.append(f"… and {len(groups) - _MAX_DETAILS} more; fwaudit report --format json explains every one.")
-    parts += filter(None, (_blocked(report, style), _unread(report, style), _next(report, bad)))
+    parts += filter(None, (_others(report, shown, style), _blocked(report, style), _unread(report, style),
+                           _next(report, bool(bad), style)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -54,6 +57,8 @@ def _headline(report: Report, style: Style) -> str:
             text, how = f"{ports} can be reached from outside, as {policy} allows; ufw is not in force.", "warn"
         else:
             text, how = f"No port can be reached from outside that {policy} does not allow.", "good"
+        if any(each.severity >= Severity.HIGH for each in report.findings if not each.explains):
+            text, how = f"{text} What else is wrong here, below, is severe.", "bad"
     return "\n".join(style.paint(line, how) for line in _wrap(text, style, "").split("\n"))
 
 
@@ -109,16 +114,35 @@ def _groups(bad: list[Row]) -> list[list[Row]]:
 def _details(report: Report, group: list[Row], style: Style, said: set[str]) -> str:
     """Bad rows: a packet's way rule by rule, why ufw is not asked, and what to do; nothing ``said`` twice."""
     row = group[0]
-    lines = [style.paint(f"{each.severity.name} {each.port} of {each.who}", _COLOURS[each.severity]) for each in group]
+    lines = [style.paint(line, _COLOURS[each.severity]) for each in group for line in _wrap(
+        f"{each.severity.name} {each.port} of {each.who}{_bracketed(report, group, each)}", style, "  ").split("\n")]
     evidence = row.exposures[0].evidence
     if evidence is not None:
         lines += [f"  The way of one packet{' of them' if len(group) > 1 else ''}:",
                   *(f"    {line}" for line in path_lines(evidence, style))]
-    lines += _paragraphs(advice(report, group, style.snapshot), style, said)
+    found = list(advice(report, group, style.snapshot))
+    ask = found[-1:] if evidence is not None else []
+    lines += _paragraphs(found[:len(found) - len(ask)], style, said)
+    for finding in added_to(report, _exposures(group)):
+        how = finding.severity.name.lower()
+        lines.append(_wrap(f"  Also {how}: {clean(finding.what)} [{finding.id}]", style, "  "))
+        lines += [f"      {clean(each)}" for each in finding.next[:1]]
+    lines += _paragraphs(ask, style, said)
     return "\n".join(lines)
 
 
-def _paragraphs(found: Iterator[tuple[str, list[str]]], style: Style, said: set[str]) -> list[str]:
+def _exposures(group: list[Row]) -> list[Exposure]:
+    return [exposure for row in group for exposure in row.exposures]
+
+
+def _bracketed(report: Report, group: list[Row], row: Row) -> str:
+    """`` [docker-bypasses-ufw]``: the id of the finding that explains a row; for rows that are alike, at the last."""
+    cause = cause_of(report, row.exposures)
+    later = group[group.index(row) + 1:]
+    return f" [{cause}]" if cause and not any(cause_of(report, each.exposures) == cause for each in later) else ""
+
+
+def _paragraphs(found: Iterable[tuple[str, list[str]]], style: Style, said: set[str]) -> list[str]:
     out: list[str] = []
     for sentence, commands in found:
         if not commands and sentence in said:
@@ -127,6 +151,22 @@ def _paragraphs(found: Iterator[tuple[str, list[str]]], style: Style, said: set[
         out += [_wrap(f"  {clean(sentence)}", style, "  ")]
         out += [f"      {clean(command)}" for command in commands]
     return out
+
+
+def _others(report: Report, shown: list[Finding], style: Style) -> str:
+    """Findings that no row of the table tells."""
+    left = others(report, shown)
+    if not left:
+        return ""
+    lines = [style.paint("What else is wrong here:", "bold")]
+    for line in left:
+        finding = line.finding
+        more = f" And {line.more:,} more like it." if line.more else ""
+        head = f"  {finding.severity.name.lower():<8}  "
+        text = _wrap(f"{head}{clean(line.what)}{more} [{finding.id}]", style, " " * len(head))
+        lines.append("  " + _coloured(text.lstrip(), style) if style.colour else text)
+        lines += [f"{' ' * len(head)}  {clean(each)}" for each in finding.next[:1]]
+    return "\n".join(lines)
 
 
 def _blocked(report: Report, style: Style) -> str:
@@ -151,10 +191,10 @@ def _unread(report: Report, style: Style) -> str:
     return "\n".join(_wrap(line, style, "  ") for line in lines)
 
 
-def _next(report: Report, bad: list[Row]) -> str:
-    if not bad:
+def _next(report: Report, bad: bool, style: Style) -> str:
+    if not bad and not report.findings:
         return ""
-    return "More: fwaudit report --format json · fwaudit trace --help · fwaudit --help"
+    return _wrap("More: fwaudit findings ID, for what stands in [brackets] · fwaudit --help", style, "      ")
 
 
 def _wrap(text: str, style: Style, indent: str) -> str:

@@ -111,7 +111,7 @@ _C, _H, _M, _L, _I = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severit
     (_SOME, "bypass", _C, _H, _M, _M, _M),            # from private addresses only
     (ALL, "neighbours", _H, _M, _L, _L, _L),
     (ALL, "undecided", _H, _M, _L, _L, _L),
-    (ALL, "as-intended", _H, _M, _L, _I, _I),         # policy opens it to all the world
+    (ALL, "as-intended", _C, _M, _L, _I, _I),         # policy opens it to all the world
     (_SOME, "as-intended", _M, _I, _I, _I, _I),
     (EMPTY, "blocked", _I, _I, _I, _I, _I),
 ])

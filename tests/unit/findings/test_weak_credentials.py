@@ -12,7 +12,7 @@ ID = "weak-credentials"
 def test_the_second_cause_of_the_story() -> None:
     db, inner = found("weak_password", ID)
     assert (db.subject, db.severity) == ("5432/tcp (IPv4) of shop-db-1", Severity.CRITICAL)
-    assert db.what.startswith("POSTGRES_PASSWORD is the image's default")
+    assert db.what.startswith("shop-db-1 has a weak password: POSTGRES_PASSWORD is the image's default")
     assert (db.file, db.line) == ("/srv/shop/compose.yaml", 7)
     assert db.owner == "/srv/shop/compose.yaml:7, service db"
     assert (inner.subject, inner.severity) == ("inner-db", Severity.LOW)
@@ -31,7 +31,7 @@ def test_it_raises_the_severity_of_what_it_opens() -> None:
 
 def test_where_policy_opens_it() -> None:
     (cache,) = found("weak_and_allowed", ID)
-    assert (cache.subject, cache.severity) == ("6379/tcp (IPv4) of cache", Severity.HIGH)
+    assert (cache.subject, cache.severity) == ("6379/tcp (IPv4) of cache", Severity.CRITICAL)
     assert "switches authentication off" in cache.what
     assert subjects("weak_and_allowed", "dangerous-service") == ["5432/tcp (IPv4) of pg", "5432/tcp (IPv6) of pg"]
 
