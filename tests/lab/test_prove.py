@@ -10,12 +10,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import prove_mutation
 import pytest
 from campaign import ROOT, Campaign, CampaignError, Plan, Result
 from mutation import mutants, rule_places
+from oracle_predict import Prediction, Predictor
+from oracle_world import Verdict
+from prove_mutation import mutation_unit
+from prove_oracle import oracle_unit
 from requirements import requires
 
 pytestmark = pytest.mark.lab
@@ -71,6 +77,39 @@ def test_a_state_of_another_plan_is_refused(tmp_path: Path) -> None:
     state.write_text("{}")
     with pytest.raises(CampaignError, match="no state"):
         Campaign(Plan("oracle", 0, "", 200), state)
+
+
+def test_an_engine_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    requires("iptables-nft-restore", "iptables-legacy-restore", "nft", "ipset", "ip", root=True)
+    nothing = Prediction(frozenset({Verdict("dropped")}))
+    monkeypatch.setattr(Predictor, "reach", lambda *_: nothing)
+    result = Result()
+    for unit in range(3):
+        result.add(oracle_unit(Plan("oracle", 0, "filter", 200), unit))
+    arrived = sum(count for key, count in result.counts.items() if key[1] == "matrix" and key[2] in ("input", "out"))
+    assert arrived and result.counts["filter", "wrong", "said lost, arrived"] == arrived
+    finding = result.findings[0]
+    assert finding["by"] == ["reach"] and finding["repeats"] and finding["engine"] == ["dropped"]
+    assert finding["again"].startswith(f"scripts/prove --show {finding['seed']} --profile filter --packet ")
+
+
+def test_an_engine_that_does_not_notice_a_change_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    requires("iptables-nft-restore", "iptables-legacy-restore", "nft", "ipset", "ip", root=True)
+    first: list[Predictor] = []
+
+    def stale(files: Mapping[str, bytes]) -> Predictor:
+        first.append(Predictor(files))
+        return first[0]
+
+    monkeypatch.setattr(prove_mutation, "Predictor", stale)
+    noticed = 0
+    for unit in range(1, 5):
+        first.clear()
+        result = mutation_unit(Plan("mutation", 0, "", 5), unit)
+        seen = result.sum("noticed", at=1)
+        noticed += seen
+        assert result.sum("wrong", "noticed", at=1) == seen and not result.sum("same", at=1), result.counts
+    assert noticed
 
 
 def test_mutants_differ_in_one_place() -> None:
