@@ -7,8 +7,8 @@ from fwaudit.model.verdict import Answerer
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.route import LOCAL_KINDS, Admission, Fib
-from fwaudit.path.state import UNKNOWN_PORT, PacketState
-from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World
+from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
+from fwaudit.path.walk import ONE_OF_ROUTES, End, Walk, World
 
 _SYN_ACK = 18
 
@@ -20,6 +20,7 @@ class WayBack:
         self.host = host
         self.fibs = fibs
         self.admission = admission
+        self._known: dict[tuple[PacketState, Answerer], list[tuple[End, IntervalSet]]] = {}
         self.bridges = {name for name, interface in host.interfaces.items() if interface.kind == "bridge"}
 
     def bridge_calls_netfilter(self, family: int) -> bool:
@@ -34,22 +35,22 @@ class WayBack:
             return
         back = self._reply(world.state, "")
         for area, hop in self.fibs[back.family].lookup(back.dst, back.src, mark=0):
-            here = world._replace(state=back, peers=world.peers & area)
+            here = World(back, world.peers & area, world.steps, world.doubts)
             if not here.peers:
                 continue
             if hop.kind == "unknown":
                 walk.undecided(here, hop.why)
             elif hop.kind == "local":
-                leaving = here._replace(state=back._replace(oif="lo", locally_made=1))
+                leaving = here.but(oif="lo", locally_made=1)
                 worlds = walk.hook(walk.hook([leaving], "output", "lo"), "postrouting", "lo")
-                looped = [w._replace(state=w.state._replace(iif="lo", oif="", locally_made=0)) for w in worlds]
+                looped = [w.but(iif="lo", oif="", locally_made=0) for w in worlds]
                 worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
                 self._answered(walk, worlds, answerer)
             elif hop.kind != "unicast":
                 walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
             else:
                 for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
-                    leaving = here._replace(state=back._replace(oif=device, locally_made=1))
+                    leaving = here.but(oif=device, locally_made=1)
                     worlds = walk.hook(walk.hook([leaving], "output", device), "postrouting", device)
                     self._answered(walk, worlds, answerer)
 
@@ -63,12 +64,36 @@ class WayBack:
             back = self._reply(state, door)
             direct = self._straight_back(world, door)
             if direct:
-                self._answer_on_link(walk, world._replace(peers=direct), answerer, door)
-            rest = world._replace(state=back, peers=world.peers - direct)
+                self._answer_on_link(walk, world.among(direct), answerer, door)
+            rest = World(back, world.peers - direct, world.steps, world.doubts)
             if not rest.peers:
                 continue
-            for here in walk.hook([rest], "prerouting", door):
-                self._route_answer(walk, here, answerer)
+            if walk.peer is None:
+                self._from_memory(walk, rest, answerer)
+            else:
+                self._through_door(walk, rest, answerer)
+
+    def _through_door(self, walk: Walk, world: World, answerer: Answerer) -> None:
+        for here in walk.hook([world], "prerouting", world.state.iif):
+            self._route_answer(walk, here, answerer)
+
+    def _from_memory(self, walk: Walk, world: World, answerer: Answerer) -> None:
+        """As `_through_door`, for peers that the same answer was walked for before.
+
+        The memory's key is the answer as it sets out, and who sends it; that holds all that the way back depends on
+        but the peer. The answer is walked for every peer at once, since each goes its way apart from the others. A
+        published port is asked about from each interface, and it answers all of them alike.
+        """
+        key = world.state, answerer
+        ends = self._known.get(key)
+        if ends is None:
+            everybody = Walk(walk.tables, walk.host, walk.family)
+            self._through_door(everybody, World(world.state, self.fibs[walk.family].universe), answerer)
+            ends = self._known[key] = [(end, each.peers) for end, worlds in everybody.ends.items() for each in worlds]
+        for end, area in ends:
+            peers = world.peers & area
+            if peers:
+                walk.ends.setdefault(end, []).append(World(world.state, peers))
 
     def _straight_back(self, world: World, door: str) -> IntervalSet:
         """Peers that the answering container has on its own link, so that the answer does not come to this host."""
@@ -90,7 +115,7 @@ class WayBack:
         if self.bridge_calls_netfilter(state.family):
             back = self._reply(state, door)._replace(bridged=1, physin=UNKNOWN_PORT, physout=UNKNOWN_PORT)
             worlds = walk.hook([world._replace(state=back)], "prerouting", door)
-            worlds = [w._replace(state=w.state._replace(oif=door)) for w in worlds]
+            worlds = [w.but(oif=door) for w in worlds]
             self._answered(walk, walk.hook(walk.hook(worlds, "forward", door), "postrouting", door), answerer)
         elif state.ct_dnat:
             walk.end(world, "dropped", "the answer goes straight over the bridge and is not translated back",
@@ -101,7 +126,7 @@ class WayBack:
     def _route_answer(self, walk: Walk, world: World, answerer: Answerer) -> None:
         state = world.state
         for area, hop in self.fibs[state.family].lookup_in(state.dst, state.src, state.iif, state.mark):
-            here = world._replace(peers=world.peers & area)
+            here = world.among(world.peers & area)
             if not here.peers:
                 continue
             if hop.kind == "unknown":
@@ -115,17 +140,17 @@ class WayBack:
                          hook="routing")
             else:
                 for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
-                    out = here._replace(state=state._replace(oif=device))
+                    out = here.but(oif=device)
                     worlds = walk.hook(walk.hook([out], "forward", device), "postrouting", device)
                     self._answered(walk, worlds, answerer)
 
     @staticmethod
     def _reply(state: PacketState, iif: str) -> PacketState:
         """The first answer as it sets out: addresses swapped as the answering side saw them."""
-        return state._replace(
-            src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src, dport=state.sport,
-            iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="", physout="",
-            ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1,
+        return but(
+            state, src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src,
+            dport=state.sport, iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="",
+            physout="", ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1,
             answers=(state.ct_snat, state.ct_dnat) if state.ct_state == STATE_NEW else None)
 
     def _answered(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:

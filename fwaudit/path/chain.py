@@ -20,7 +20,7 @@ from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.packet.steps import StepFunction, StepPool
 from fwaudit.path.compiled import CompiledChain, CompiledRule
 from fwaudit.path.match import among, match
-from fwaudit.path.outcome import FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge
+from fwaudit.path.outcome import ACCEPT, FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge
 from fwaudit.path.state import PacketState
 
 _MOST_RULES = 300_000
@@ -51,6 +51,7 @@ class ChainEvaluator:
         self._followed: dict[tuple[int, int], int] = {}
         self._composed: dict[tuple[int, int], StepFunction] = {}
         self._came_back: dict[int, tuple[StepFunction, frozenset[Change]]] = {}
+        self._passing: dict[tuple[int, str], bool] = {}
         self._fall = self._constant(FALL)
         self._go_on = self._constant(GO_ON)
 
@@ -59,6 +60,14 @@ class ChainEvaluator:
         found = self._sorted.get(value)
         if found is None:
             found = self._sorted[value] = tuple(sorted(self._outcome_sets[value], key=repr))
+        return found
+
+    def passes(self, value: int, policy: str) -> bool:
+        """Whether a step function's value is to be let through alone, by a base chain with that policy."""
+        found = self._passing.get((value, policy))
+        if found is None:
+            wanted = {ACCEPT} if policy == "drop" else {ACCEPT, FALL}
+            found = self._passing[value, policy] = self._outcome_sets[value] <= wanted
         return found
 
     def evaluate(self, chain: CompiledChain, state: PacketState) -> StepFunction:

@@ -7,7 +7,7 @@ and compiling them is reading their addresses (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 
 from fwaudit.model.condition import Condition, Named
@@ -28,20 +28,26 @@ from fwaudit.netfilter.rule_list import ReadRow, RuleList
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.classes import Classes
 from fwaudit.path.outcome import Change, Outcome, plain_outcome
-from fwaudit.path.reads import BIT, CHANGED, LATE, Reads, borders_in, read_by, reads_of
+from fwaudit.path.reads import BIT, CHANGED, LATE, Reads, borders_in, read_by
 from fwaudit.path.special import Divided, Specialised, divide
 from fwaudit.path.state import FIELD_INDEX, PacketState
+
+_PLACES = {"src": 1, "dst": 2}
+_MANY = 1000
 
 
 class CompiledRule:
     """What rules of a chain say that are alike but for their addresses: their other conditions, resolved, as a
-    conjunction, and their target. ``body``: the chain of a Jump, Goto or Inline."""
+    conjunction, and their target. ``reads``: the fields that the conditions read, as bits. ``body``: the chain of a
+    Jump, Goto or Inline."""
 
-    __slots__ = ("_plain", "body", "conditions", "target")
+    __slots__ = ("_plain", "body", "conditions", "reads", "target")
 
-    def __init__(self, target: Target, conditions: tuple[Condition, ...], body: CompiledChain | None = None) -> None:
+    def __init__(self, target: Target, conditions: tuple[Condition, ...], reads: int,
+                 body: CompiledChain | None = None) -> None:
         self.target = target
         self.conditions = conditions
+        self.reads = reads
         self.body = body
         self._plain: Outcome | bool | None = False
 
@@ -71,12 +77,12 @@ class CompiledChain:
     """A chain: its rules, and what it and the chains below it read of a packet and do.
 
     ``texts``: the compiled rule of each different text, by the text's identity; ``rows``: the rules, by text.
-    ``reads``, ``whole``: of the subtree, as in `Reads`; ``named``: of the chain alone. ``untracks``: a rule takes the
-    connection away, so that its state may change. ``inert``: nothing here has any effect.
+    ``reads``, ``whole``: of the subtree, as in `Reads`; ``own_reads``, ``named``: of the chain's conditions alone.
+    ``untracks``: a rule takes the connection away, so that its state may change. ``inert``: nothing here does anything.
     """
 
-    __slots__ = ("_classes", "_divided", "_early", "_later", "_own_borders", "_own_reads", "_special", "children",
-                 "inert", "name", "named", "reads", "rows", "rules", "serial", "texts", "untracks", "whole")
+    __slots__ = ("_classes", "_divided", "_early", "_later", "_own_borders", "_special", "children", "inert",
+                 "name", "named", "own_reads", "reads", "rows", "rules", "serial", "texts", "untracks", "whole")
 
     def __init__(self, name: str, serial: int, rules: Sequence[Rule]) -> None:
         self.name = name
@@ -90,16 +96,16 @@ class CompiledChain:
         self.untracks = False
         self.inert = False
         self.whole = 0
-        self._own_reads = 0
+        self.own_reads = 0
         for _, src, dst, _ in self.rows:
             if src is not None:
-                self._own_reads |= BIT["src"]
+                self.own_reads |= BIT["src"]
             if dst is not None:
-                self._own_reads |= BIT["dst"]
-        self.reads = self._own_reads
+                self.own_reads |= BIT["dst"]
+        self.reads = self.own_reads
         # made when first asked for
         self._classes: Classes | None = None
-        self._own_borders: dict[str, list[int]] | None = None
+        self._own_borders: dict[str, list[int]] = {}
         self._early: Callable[[PacketState], object] | None = None
         self._special: dict[object, Specialised] = {}
         self._divided: Divided | None = None
@@ -108,7 +114,7 @@ class CompiledChain:
     def add(self, said: object, compiled: CompiledRule, reads: Reads) -> None:
         """Note a text of the chain's rows, and what its conditions read."""
         self.texts[id(said)] = compiled
-        self._own_reads |= reads.fields
+        self.own_reads |= reads.fields
         self.reads |= reads.fields | read_by(compiled.target)
         self.whole |= reads.whole
         if reads.named:
@@ -139,28 +145,33 @@ class CompiledChain:
         """Two packets with the same key have the same fate in this chain (`Classes.key`)."""
         return (self._classes or self.classes()).key(state)
 
-    def own_borders(self) -> dict[str, list[int]]:
-        """Field → where this chain's own rules change their mind about it, in order."""
-        if self._own_borders is None:
-            found: dict[str, set[int]] = {}
-            for compiled in self.texts.values():
+    def own_borders(self, field: str) -> Collection[int]:
+        """Where this chain's own rules change their mind about a field; a list, in order, where the chain is long."""
+        known = self._own_borders.get(field)
+        if known is not None:
+            return known
+        bit = BIT[field]
+        found: set[int] = set()
+        for compiled in self.texts.values():
+            if compiled.reads & bit:
                 for condition in compiled.conditions:
                     for name, bounds in borders_in(condition):
-                        found.setdefault(name, set()).update(bounds)
-            for place, name in ((1, "src"), (2, "dst")):
-                if self._own_reads & BIT[name]:
-                    into = found.setdefault(name, set())
-                    for row in self.rows:
-                        area = row[place]
-                        if isinstance(area, IntervalSet):
-                            into.update(area.bounds)
-            self._own_borders = {name: sorted(values) for name, values in found.items()}
-        return self._own_borders
+                        if name == field:
+                            found.update(bounds)
+        if field in _PLACES:
+            place = _PLACES[field]
+            for row in self.rows:
+                area = row[place]
+                if isinstance(area, IntervalSet):
+                    found.update(area.bounds)
+        if len(found) < _MANY:
+            return found
+        return self._own_borders.setdefault(field, sorted(found))
 
     def special(self, state: PacketState) -> Specialised:
         """The rules that are left when everything is known that they ask but addresses, ports and marks."""
         if self._early is None:
-            early = self._own_reads & ~LATE
+            early = self.own_reads & ~LATE
             self._early = itemgetter(0, *(index for name, index in FIELD_INDEX.items() if early & BIT[name]))
         key = self._early(state)
         found = self._special.get(key)
@@ -188,7 +199,5 @@ class CompiledChain:
 
 def _asks(compiled: CompiledRule) -> int:
     """Which fields that may be changed a rule asks about, and the chains below it."""
-    asked = read_by(compiled.target) | (compiled.body.reads if compiled.body is not None else 0)
-    for condition in compiled.conditions:
-        asked |= reads_of(condition).fields
-    return asked & CHANGED
+    below = compiled.body.reads if compiled.body is not None else 0
+    return CHANGED & (compiled.reads | read_by(compiled.target) | below)

@@ -65,7 +65,7 @@ class Compiler:
                     body = self._new(current.name, target.rules, made)
                     work.append(body)
                 conditions, reads = self._conditions(said.conditions)
-                current.add(said, CompiledRule(target, conditions, body), reads)
+                current.add(said, CompiledRule(target, conditions, reads.fields, body), reads)
         return top
 
     def _seen(self, target: Target) -> Target:

@@ -56,13 +56,12 @@ class Engine:
             plain = end._replace(reason="")
             for world in worlds:
                 possibly[plain] = possibly.get(plain, EMPTY) | world.peers
-        outcomes = []
-        for end, area in possibly.items():
-            certainly = EMPTY if end.disposition == "undecided" else area
-            for other, theirs in possibly.items():
-                if other != end:
-                    certainly = certainly - theirs
-            outcomes.append(Outcome(end.disposition, end.to, certainly, area))
+        seen = shared = EMPTY
+        for area in possibly.values():
+            shared = shared | (seen & area)
+            seen = seen | area
+        outcomes = [Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
+                    for end, area in possibly.items()]
         return Reach(query, tuple(outcomes))
 
     def trace(self, query: Query, *, apart: bool = False, most_walks: int = 256) -> Trace:

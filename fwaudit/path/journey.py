@@ -64,9 +64,9 @@ class Journey:
         if state.iif not in self._back.bridges or self._on_link(state) or self._is_address_of(state.iif, state):
             return world
         stuck = world.peers & self.services.without_gateway(state.family)
-        walk.end(world._replace(peers=stuck), "no-route", "the container has no route there", "no route",
+        walk.end(world.among(stuck), "no-route", "the container has no route there", "no route",
                  hook="routing")
-        return world._replace(peers=world.peers - stuck)
+        return world.among(world.peers - stuck)
 
     def _packet_type(self, state: PacketState) -> int:
         """How the sender, a neighbour, addresses a frame: to this host, to everybody of its network, or to a group."""
@@ -105,7 +105,7 @@ class Journey:
             return
         hops = self.fibs[family].lookup_in(dst, state.src, iif, state.mark) if special is None else [(ALL, special)]
         for area, hop in hops:
-            here = world._replace(peers=world.peers & area)
+            here = world.among(world.peers & area)
             if not here.peers:
                 continue
             if hop.kind in LOCAL_KINDS:
@@ -118,13 +118,16 @@ class Journey:
     def _refuse(self, walk: Walk, world: World, refused: list[tuple[IntervalSet, str]]) -> World:
         """Without the sources that routing does not take; ``refused`` is of `Admission.sources`."""
         for area, why in refused:
+            here = world.peers & area
+            if not here:
+                continue
             if why:
-                walk.undecided(world._replace(peers=world.peers & area), why)
+                walk.undecided(world.among(here), why)
             else:
-                walk.end(world._replace(peers=world.peers & area), "dropped",
+                walk.end(world.among(here), "dropped",
                          f"no such source comes in by {world.state.iif} (martian, or rp_filter)", "drop",
                          hook="routing")
-            world = world._replace(peers=world.peers - area)
+            world = world.among(world.peers - area)
         return world
 
     def _forward(self, walk: Walk, world: World, hop: Hop) -> None:
@@ -148,9 +151,9 @@ class Journey:
                 out = self._refuse(walk, world, self.admission.sources(
                     state.family, state.iif, state.dst, state.mark, device))
                 stuck = out.peers & self.admission.unforwardable(state.family, state.iif, device)
-                walk.end(out._replace(peers=stuck), "no-route", "such a source is not forwarded", "drop",
+                walk.end(out.among(stuck), "no-route", "such a source is not forwarded", "drop",
                          hook="routing")
-                out = out._replace(state=state._replace(oif=device), peers=out.peers - stuck)
+                out = out.among(out.peers - stuck).but(oif=device)
                 if not out.peers:
                     continue
                 passed = walk.hook([out], "forward", device)
@@ -181,8 +184,8 @@ class Journey:
         shift = (32 if state.family == 4 else 128) - prefix
         low = (state.dst or 0) >> shift << shift
         near = world.peers & IntervalSet((low, low + (1 << shift)))
-        self._reach_container(walk, world._replace(peers=near), answer=False)
-        far = world._replace(peers=world.peers - near)
+        self._reach_container(walk, world.among(near), answer=False)
+        far = world.among(world.peers - near)
         if gateway is None:
             walk.end(far, "no-route", "the container has no route for the answer", "no route", hook="routing")
         else:
@@ -221,13 +224,13 @@ class Journey:
                 walk.undecided(world, why)
             self._reach_container(walk, world, answer=False)
             return
-        crossing = world._replace(state=state._replace(bridged=1, physin=UNKNOWN_PORT, physout=UNKNOWN_PORT))
+        crossing = world.but(bridged=1, physin=UNKNOWN_PORT, physout=UNKNOWN_PORT)
         for after in walk.hook([crossing], "prerouting", state.iif):
             if after.state.dst != state.dst:
-                routed = after._replace(state=after.state._replace(bridged=0, physin="", physout=""))
+                routed = after.but(bridged=0, physin="", physout="")
                 self._route_in(walk, routed)
                 continue
-            out = after._replace(state=after.state._replace(oif=state.iif))
+            out = after.but(oif=state.iif)
             passed = walk.hook([out], "forward", state.iif)
             for leaving in walk.hook(passed, "postrouting", state.iif):
                 self._reach_container(walk, leaving, answer=True)
@@ -250,9 +253,9 @@ class Journey:
                 continue
             source = self._own_source(state, hop)
             if source is not None and source in world.peers:
-                world = world._replace(peers=IntervalSet.of(source))
+                world = world.among(IntervalSet.of(source))
             device = "lo" if hop.kind == "local" else (hop.devices or ("",))[0]
-            world = world._replace(state=state._replace(oif=device, locally_made=1))
+            world = world.but(oif=device, locally_made=1)
             for sent in walk.hook([world], "output", device):
                 self._route_out(walk, sent)
 
@@ -274,13 +277,13 @@ class Journey:
         """Routing again behind output, since NAT may have changed the destination (ip_route_me_harder)."""
         state = world.state
         for area, hop in self.fibs[state.family].lookup(state.dst, state.src, mark=state.mark):
-            here = world._replace(peers=world.peers & area)
+            here = world.among(world.peers & area)
             if not here.peers:
                 continue
             if hop.kind == "unknown":
                 walk.undecided(here, hop.why)
             elif hop.kind in LOCAL_KINDS:
-                here = here._replace(state=state._replace(oif="lo"))
+                here = here.but(oif="lo")
                 self._loop_back(walk, walk.hook([here], "postrouting", "lo"))
             elif hop.kind != "unicast":
                 walk.end(here, "no-route", "no route behind NAT", "no route", hook="routing")
@@ -288,7 +291,7 @@ class Journey:
                 device = (hop.devices or ("",))[0]
                 if state.family == 4:
                     here = self._refuse_loopback_source(walk, here, device)
-                here = here._replace(state=state._replace(oif=device))
+                here = here.but(oif=device)
                 for leaving in walk.hook([here], "postrouting", device):
                     self._reach_next(walk, leaving)
 
@@ -297,13 +300,13 @@ class Journey:
         if self.admission.flag("net.ipv4.conf.{}.route_localnet", device):
             return world
         stuck = world.peers & IntervalSet((127 << 24, 128 << 24))
-        walk.end(world._replace(peers=stuck), "no-route", f"127.0.0.0/8 does not leave by {device}", "drop",
+        walk.end(world.among(stuck), "no-route", f"127.0.0.0/8 does not leave by {device}", "drop",
                  hook="routing")
-        return world._replace(peers=world.peers - stuck)
+        return world.among(world.peers - stuck)
 
     def _loop_back(self, walk: Walk, worlds: list[World]) -> None:
         """A packet to the host's own address comes back in by lo."""
-        looped = [w._replace(state=w.state._replace(iif="lo", oif="", locally_made=0)) for w in worlds]
+        looped = [w.but(iif="lo", oif="", locally_made=0) for w in worlds]
         for world in walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo"):
             self.deliver(walk, world)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fwaudit.model.host import Address, Host
 from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat
 from fwaudit.packet.address import format_address
-from fwaudit.path.state import PacketState
+from fwaudit.path.state import PacketState, but
 
 _MAX_CHOICES = 64
 _LINK_SCOPES = ("link", "host")
@@ -54,8 +54,8 @@ def _ports(ports: tuple[int, int] | None, now: int | None, base: int | None) -> 
 
 def _to(state: PacketState, address: int, port: int | None) -> PacketState:
     changed = (address, port) != (state.dst, state.dport)
-    return state._replace(dst=address, dport=port, ct_dnat=1 if changed else state.ct_dnat,
-                          reply_src=address, reply_sport=port)
+    return but(state, dst=address, dport=port, ct_dnat=1 if changed else state.ct_dnat, reply_src=address,
+               reply_sport=port)
 
 
 def _redirect_address(state: PacketState, host: Host) -> int:

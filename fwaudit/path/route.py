@@ -6,8 +6,10 @@ net/ipv6/ip6_input.c (ip6_rcv_core), net/ipv6/ip6_output.c (ip6_forward), net/co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from fwaudit.model.host import Host, PolicyRule, Route
 from fwaudit.netfilter.facts import MULTICAST
@@ -44,6 +46,8 @@ _DEFAULT_RULES = {
     4: (("local", 0), ("main", 32766), ("default", 32767)),
     6: (("local", 0), ("main", 32766)),
 }
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 Lookup = list[tuple[IntervalSet, Hop]]
 
 
@@ -230,6 +234,20 @@ def _unsure(rule: PolicyRule, mark: int | None) -> str:
     return ""
 
 
+def remembered(method: Callable[Concatenate[Admission, _Arguments], _Result]) -> Callable[
+        Concatenate[Admission, _Arguments], _Result]:
+    """Keeps the answers of a method: every packet of an interface asks for the same few settings."""
+
+    @wraps(method)
+    def look(self: Admission, /, *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        key = (method.__name__, *arguments)
+        if key not in self.memory:
+            self.memory[key] = method(self, *arguments, **named)
+        return self.memory[key]  # type: ignore[return-value]
+
+    return look
+
+
 class Admission:
     """Which sources the kernel takes at all from an interface, before and in routing."""
 
@@ -239,6 +257,7 @@ class Admission:
         self._local = {
             family: _local_addresses(host, family) for family in (4, 6)
         }
+        self.memory: dict[tuple[object, ...], object] = {}
 
     def early(self, family: int, iif: str, dst: int) -> IntervalSet:
         """Sources of packets that reach the first hook. IPv6 drops loopback and multicast sources before it, and what
@@ -259,12 +278,16 @@ class Admission:
         """
         if family == 6:
             return EMPTY
-        refused = MULTICAST[4] | _LIMITED_BROADCAST
-        if dst in _LIMITED_BROADCAST:
-            return refused
         if dst == 0:  # everybody, for a sender without an address alone
             return self._fibs[4].universe - _ZERONET
-        if dst not in _LINK_GROUPS4:
+        if dst in _LIMITED_BROADCAST:
+            return MULTICAST[4] | _LIMITED_BROADCAST
+        return self._martians(iif, dst in _LINK_GROUPS4)
+
+    @remembered
+    def _martians(self, iif: str, from_nobody: bool) -> IntervalSet:
+        refused = MULTICAST[4] | _LIMITED_BROADCAST
+        if not from_nobody:
             refused = refused | _ZERONET
         return refused if self.flag("net.ipv4.conf.{}.route_localnet", iif) else refused | _LOOPBACK4
 
@@ -300,15 +323,18 @@ class Admission:
                     refused = refused | area
         return [(refused, ""), *out]
 
+    @remembered
     def rp_filter(self, iif: str) -> int | None:
         """The larger of all and the interface's (Documentation/networking/ip-sysctl.rst); None where not read."""
         values = [self._host.setting(f"net.ipv4.conf.{name}.rp_filter") for name in ("all", iif)]
         return max((value for value in values if value is not None), default=None)
 
+    @remembered
     def flag(self, pattern: str, iif: str) -> bool:
         """A switch that holds when set for all or for the interface (IN_DEV_ORCONF)."""
         return any(self._host.setting(pattern.format(name)) for name in ("all", iif))
 
+    @remembered
     def forwards(self, family: int, iif: str) -> bool | None:
         """Whether packets from ``iif`` are forwarded; None where the settings were not read.
 

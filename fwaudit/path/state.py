@@ -59,6 +59,16 @@ class PacketState(NamedTuple):
 
 
 FIELD_INDEX = {name: i for i, name in enumerate(PacketState._fields)}
+
+
+def but(state: PacketState, **changes: object) -> PacketState:
+    """The state with other values in some fields: ``state._replace`` in half the time, since walks do little else."""
+    values: list[object] = list(state)
+    for name, value in changes.items():
+        values[FIELD_INDEX[name]] = value
+    return tuple.__new__(PacketState, values)
+
+
 ADDRESS_FIELDS = frozenset({"src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst"})
 PORT_FIELDS = frozenset({"sport", "dport", "orig_sport", "orig_dport", "reply_sport", "reply_dport"})
 CLIENT_PORTS = (1024, 65535)

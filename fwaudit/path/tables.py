@@ -13,6 +13,7 @@ from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
 from fwaudit.path.orders import Order, orders
+from fwaudit.path.state import PacketState
 
 
 class Tables:
@@ -48,6 +49,12 @@ class Tables:
         if found is None:
             found = self._orders[key] = orders(self.base_chains(*key), lambda base: self.chain(base, family))
         return found
+
+    def lets_through(self, base: BaseChain, family: int, state: PacketState) -> bool:
+        """Whether a base chain certainly lets such packets of every peer through, and changes nothing."""
+        evaluator = self.evaluator
+        function = evaluator.evaluate(self.chain(base, family), state)
+        return len(function.values) == 1 and evaluator.passes(function.values[0], base.chain.policy)
 
     def chain(self, base: BaseChain, family: int) -> CompiledChain:
         """The compiled form of a base chain for one family."""

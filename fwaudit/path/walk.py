@@ -20,7 +20,7 @@ from fwaudit.path.assume import Assumed
 from fwaudit.path.orders import Order
 from fwaudit.path.outcome import Outcome, changed
 from fwaudit.path.point import Given, Met, walk_chain
-from fwaudit.path.state import PacketState
+from fwaudit.path.state import PacketState, but
 from fwaudit.path.tables import Tables
 
 _Each = TypeVar("_Each")
@@ -34,6 +34,14 @@ class World(NamedTuple):
     peers: IntervalSet
     steps: tuple[Step, ...] = ()
     doubts: tuple[str, ...] = ()
+
+    def among(self, peers: IntervalSet) -> World:
+        """The world of these peers alone."""
+        return World(self.state, peers, self.steps, self.doubts)
+
+    def but(self, **changes: object) -> World:
+        """The world with its packet changed."""
+        return World(but(self.state, **changes), self.peers, self.steps, self.doubts)
 
 
 class End(NamedTuple):
@@ -99,8 +107,7 @@ class Walk:
                     self.undecided(world, why)
         passed = [world for order in self.tables.orders(self.family, hook, device)
                   for world in self._pass(worlds, order, hook, looped)]
-        worlds = _merge([world._replace(state=world.state._replace(nat_done=0)) if world.state.nat_done else world
-                         for world in passed])
+        worlds = _merge([world.but(nat_done=0) if world.state.nat_done else world for world in passed])
         return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
 
     def _pass(self, worlds: list[World], chains: Order, hook: Hook, looped: bool) -> list[World]:
@@ -128,19 +135,23 @@ class Walk:
             return world
         if state.ct_direction:
             if state.answers is None:
-                return world._replace(state=state._replace(ct_state=STATE_INVALID))
+                return world.but(ct_state=STATE_INVALID)
             snat, dnat = state.answers
-            return world._replace(state=state._replace(ct_state=STATE_ESTABLISHED, ct_snat=snat, ct_dnat=dnat))
-        return world._replace(state=state._replace(
+            return world.but(ct_state=STATE_ESTABLISHED, ct_snat=snat, ct_dnat=dnat)
+        return world.but(
             ct_state=STATE_NEW, orig_src=state.src, orig_dst=state.dst, orig_sport=state.sport,
             orig_dport=state.dport, reply_src=state.dst, reply_dst=state.src, reply_sport=state.dport,
-            reply_dport=state.sport))
+            reply_dport=state.sport)
 
     def _run(self, base: BaseChain, worlds: list[World], hook: Hook) -> list[World]:
         out: list[World] = []
+        is_nat = base.chain.kind == "nat"
         for world in worlds:
-            if base.chain.kind == "nat" and (world.state.ct_state != STATE_NEW or world.state.nat_done):
+            if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done):
                 out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
+                continue
+            if self.peer is None and self.tables.lets_through(base, self.family, world.state):
+                out.append(world)  # as most packets are by most chains
                 continue
             for outcome, passed in self._outcomes(base, world, hook):
                 out += self._apply(base, outcome, passed, hook)
@@ -206,7 +217,7 @@ class Walk:
             steps = world.steps
             if steps:
                 steps = (*steps[:-1], _with_effect(steps[-1], nat.describe(target, world.state, state)))
-            out.append(World(state._replace(nat_done=1), world.peers, steps, world.doubts))
+            out.append(World(but(state, nat_done=1), world.peers, steps, world.doubts))
         return out
 
     def _step(self, base: BaseChain, hook: str, met: Met, state: PacketState) -> Step:
@@ -261,9 +272,9 @@ def _turn_back(world: World, hook: Hook) -> World:
         return world
     if hook in ("prerouting", "output"):
         if state.ct_snat:
-            return world._replace(state=state._replace(dst=state.orig_src, dport=state.orig_sport))
+            return world.but(dst=state.orig_src, dport=state.orig_sport)
     elif hook in ("postrouting", "input") and state.ct_dnat:
-        return world._replace(state=state._replace(src=state.orig_dst, sport=state.orig_dport))
+        return world.but(src=state.orig_dst, sport=state.orig_dport)
     return world
 
 
@@ -278,5 +289,5 @@ def _merge(worlds: list[World]) -> list[World]:
             by_state[world.state] = world
         else:
             fewer = known if len(known.doubts) <= len(world.doubts) else world
-            by_state[world.state] = fewer._replace(peers=known.peers | world.peers)
+            by_state[world.state] = fewer.among(known.peers | world.peers)
     return list(by_state.values())
