@@ -30,7 +30,7 @@ _CREATE_FLAGS = frozenset({"counters", "comment", "skbinfo", "forceadd"})
 _ADD_FLAGS = frozenset({"nomatch", "wildcard"})
 _WITHOUT_EFFECT = frozenset({"timeout", "packets", "bytes", "comment", "skbmark", "skbprio", "skbqueue"})
 _KINDS = {"ip": "addr", "net": "addr", "port": "port", "iface": "iface", "mark": "mark", "mac": "mac", "set": "set"}
-_TYPES = frozenset({
+TYPES = frozenset({
     "bitmap:ip", "bitmap:port", "bitmap:ip,mac", "hash:ip", "hash:mac", "hash:ip,mac", "hash:net", "hash:net,net",
     "hash:ip,port", "hash:net,port", "hash:ip,port,ip", "hash:ip,port,net", "hash:ip,mark", "hash:net,port,net",
     "hash:net,iface", "list:set",
@@ -110,7 +110,7 @@ def _finish(found: _Open, source: str) -> NamedSet:
     dynamic = "timeout" in found.options
     family = 0 if found.kind in _ANY_FAMILY else found.family
     try:
-        if found.kind not in _TYPES:
+        if found.kind not in TYPES:
             raise Unread(f"sets of type {found.kind} are not known here")
         if found.kind == "list:set":
             return NamedSet(key, ("set",), members=tuple(element for element, _, _ in found.added), dynamic=dynamic)

@@ -169,6 +169,9 @@ class _Reader:
         chains = {each: self._chain(each, body, raw.rules.get(each, []), scope, doubt)
                   for each, body in raw.chains.items()}
         self._check_jumps(f"{family} {name}", chains)
+        if family == "arp" and not dormant and any(
+                chain.hook and (chain.rules or chain.policy == "drop") for chain in chains.values()):
+            self.notes.append(f"table arp {name} is not modelled: it may keep neighbours from finding this host")
         named: dict[tuple[str, ...], NamedSet] = {
             each.key: named_set(each) for each in sets.values() if not each.is_map}
         return Table("native", family, name, chains, dormant), named

@@ -1,5 +1,5 @@
-"""Write the parts of the documents that are drawn from the program: the screen in README.md, docs/packet-path.md and
-docs/findings.md.
+"""Write the parts of the documents that are drawn from the program: the screen in README.md, docs/packet-path.md,
+docs/coverage.md and docs/findings.md.
 
 usage: python tests/docs/generate.py      (test_docs.py fails where they are not what this would write)
 """
@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/docs")]
+
+import coverage_page  # noqa: E402
 
 from fwaudit.findings import pages  # noqa: E402
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS, CONNTRACK, PRIORITIES, ROUTES  # noqa: E402
@@ -78,6 +80,7 @@ def main() -> None:
     page.write_text(readme(page.read_text(encoding="utf-8")), encoding="utf-8")
     (ROOT / "docs/packet-path.md").write_text(packet_path(), encoding="utf-8")
     (ROOT / "docs/findings.md").write_text(findings(), encoding="utf-8")
+    coverage_page.main()
 
 
 if __name__ == "__main__":

@@ -103,6 +103,17 @@ def test_objects_of_a_new_kind_are_noted() -> None:
     assert parse(TABLE, {"wormhole": {"family": "inet"}}).notes == ("objects of kind 'wormhole' are not understood",)
 
 
+def test_a_table_of_family_arp_is_noted_where_it_does_anything() -> None:
+    def notes(*rules: Any, flags: Any = (), **more: Any) -> tuple[str, ...]:
+        body = {"family": "arp", "table": "t", "name": "c", "type": "filter", "hook": "input", "prio": 0, **more}
+        return parse({"table": {"family": "arp", "name": "t", "flags": list(flags)}}, {"chain": body}, *(
+            {"rule": {"family": "arp", "table": "t", "chain": "c", "expr": [each]}} for each in rules)).notes
+
+    said = ("table arp t is not modelled: it may keep neighbours from finding this host",)
+    assert notes({"drop": None}) == notes(policy="drop") == said
+    assert notes() == notes({"drop": None}, flags=("dormant",)) == ()
+
+
 @pytest.mark.parametrize(("document", "message"), [
     (None, 'no "nftables" list'), ([], 'no "nftables" list'), ({"nftables": {}}, 'no "nftables" list'),
     ({"nftables": [1]}, "not an object of one key: 1"), ({"nftables": [{"table": 1}]}, "not an object"),

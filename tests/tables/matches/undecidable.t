@@ -39,3 +39,9 @@
 -m bpf --object-pinned /sys/fs/bpf/x ; = ; unknown[-m bpf --object-pinned /sys/fs/bpf/x: a program that looks at the packet (bpf)]
 -m ipvs --ipvs --vaddr 10.0.0.1 --vport 80 --vdir ORIGINAL --vmethod MASQ ; = ; unknown[-m ipvs --ipvs --vaddr 10.0.0.1 --vport 80 --vdir ORIGINAL --vmethod MASQ: load balancing (ipvs)]
 -m u32 ! --u32 6&0xFF=1 ; = ; unknown[-m u32 ! --u32 6&0xFF=1: contents of the packet]
+@ ip filter FORWARD !lab
+-m time --timestart 08:00:00 --utc ; = ; unknown[-m time --timestart 08:00:00 --utc: time of day]
+-m time --timestart 08:00:00 --localtz ; = ; unknown[-m time --timestart 08:00:00 --localtz: time of day]
+-m ipvs --vportctl 21 ; = ; unknown[-m ipvs --vportctl 21: load balancing (ipvs)]
+-m geoip --src-cc CN ! --dst-cc RU ; = ; unknown[-m geoip --src-cc CN ! --dst-cc RU: country of the address (geoip)]
+-m geoip --destination-country A1 ; = ; unknown[-m geoip --destination-country A1: country of the address (geoip)]

@@ -53,3 +53,7 @@
 -j TOS --set-tos 0x10 ; -j TOS --set-tos 0x10/0xff ; Continue(name=TOS)
 -j TEE --gateway fd00::1 --oif eth0 ; = ; Continue(name=TEE)
 -j CONNSECMARK --restore ; = ; Continue(name=CONNSECMARK)
+@ ip filter FORWARD !lab
+-j SET --map-set S src --map-prio ; = ; Continue(name=SET)
+-j ULOG --ulog-nlgroup 2 --ulog-cprange 5 --ulog-qthreshold 3 ; = ; Continue(name=ULOG)
+-j NFLOG --nflog-group 1 --nflog-range 64 ; = ; Continue(name=NFLOG)
