@@ -23,6 +23,11 @@ class Line:
     what: str
     more: int = 0
 
+    @property
+    def text(self) -> str:
+        """The sentence, and how many more there are like it."""
+        return f"{self.what} And {self.more:,} more like it." if self.more else self.what
+
 
 def cause_of(report: Report, exposures: Iterable[Exposure]) -> str:
     """The id of the finding that explains these exposures; several, with commas, where they are not alike."""
@@ -44,8 +49,13 @@ def others(report: Report, shown: Sequence[Finding]) -> list[Line]:
     left = [each for each in report.findings if each.severity > Severity.INFO and id(each) not in said
             and not each.explains and each.id not in _TOLD_ELSEWHERE
             and not (each.id in _IN_THE_TABLE and each.exposure is not None)]
+    return lines_of(left)
+
+
+def lines_of(found: Iterable[Finding]) -> list[Line]:
+    """Findings as sentences, both families as one, and a few of each kind."""
     kinds: dict[tuple[str, Severity], list[Line]] = {}
-    for line in _families(left):
+    for line in _families(found):
         kinds.setdefault((line.finding.id, line.finding.severity), []).append(line)
     return [line for lines in kinds.values() for line in _few(lines)]
 
