@@ -125,9 +125,16 @@ def ipv6_forgotten(machine: Machine) -> None:
     machine.sh("iptables -I DOCKER-USER -p tcp -m conntrack --ctorigdstport 5432 --ctdir ORIGINAL -j DROP")
 
 
+def ipv6_open(machine: Machine) -> None:
+    """An IPv6 network, an engine that writes no IPv6 rules, and no firewall besides."""
+    machine.docker.start()
+    machine.docker.network("six", "172.28.0.0/24", "fd00:28::/64", EnableIPv6=True)
+    machine.docker.run("pg", "127.0.0.1:5432:5432", listen=["tcp:9200"], network="six")
+
+
 HOSTS: tuple[Callable[[Machine], None], ...] = (
     weak_password, good_password, weak_and_allowed, api_open, api_local, api_with_certificates, socket_mounted,
-    other_interface, other_interface_closed, icc_void, ipv6_forgotten,
+    other_interface, other_interface_closed, icc_void, ipv6_forgotten, ipv6_open,
 )
 
 
