@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fwaudit.findings import (
     both_backends_in_use,
     dangerous_service,
@@ -49,6 +51,7 @@ from fwaudit.findings import (
     weak_credentials,
 )
 from fwaudit.findings.base import Audited, FindingModule
+from fwaudit.findings.cause import causes_of
 from fwaudit.model.report import Finding, FindingPage
 
 ALL: tuple[FindingModule, ...] = (
@@ -115,6 +118,7 @@ def pages() -> tuple[FindingPage, ...]:
 
 def find_all(audited: Audited) -> tuple[Finding, ...]:
     """Every finding, the worst first."""
+    audited = replace(audited, causes=causes_of(audited.host, audited.exposures))
     found = [finding for module in ALL for finding in module.find(audited)]
     found.sort(key=lambda finding: (-finding.severity, finding.id, finding.subject))
     return tuple(found)

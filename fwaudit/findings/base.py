@@ -21,7 +21,7 @@ class Audited:
     """One host, its exposures, and the engine for further questions.
 
     ``networks``: each outside interface's own; ``inside``: all networks and addresses of the host. Both to put sources
-    into words.
+    into words. ``causes``: for each exposure the id of the finding that explains it, empty for one that is not bad.
     """
 
     host: Host
@@ -29,6 +29,7 @@ class Audited:
     exposures: tuple[Exposure, ...]
     networks: Mapping[str, Networks] = field(default_factory=dict)
     inside: Networks = ()
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ So nothing is told twice: a container on a macvlan network is not also "reached 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fwaudit.exposure.outside import LOOPBACK
 from fwaudit.findings.base import Audited
@@ -17,31 +17,50 @@ from fwaudit.packet.address import parse_address
 PROXIES = ("docker-proxy", "conmon", "rootlessport")
 
 
+_Key = tuple[str, int, int, str]
+
+
 def explained_by(audited: Audited, id: str) -> Iterator[Exposure]:
     """The bad exposures that the finding ``id`` is there to explain."""
-    bad = [each for each in audited.exposures if each.verdict in ("bypass", "neighbours", "undecided")]
-    return filter(lambda exposure: cause(audited, exposure) == id, bad)
+    return (each for each, cause in zip(audited.exposures, audited.causes, strict=True) if cause == id)
 
 
-def cause(audited: Audited, exposure: Exposure) -> str:
-    """The id of the finding that explains a bad exposure."""
+def causes_of(host: Host, exposures: Sequence[Exposure]) -> tuple[str, ...]:
+    """For each exposure the id of the finding that explains it; empty for one that is not bad."""
+    in_ipv4: dict[_Key, list[str]] = {}
+    for each in exposures:
+        if each.family == 4:
+            in_ipv4.setdefault(_key(each), []).append(each.verdict)
+    closed = {key for key, verdicts in in_ipv4.items() if verdicts == ["blocked"]}
+    bare = without_ip6tables(host)
+    return tuple(_cause(host, each, each.family == 6 and _key(each) in closed, bare)
+                 if each.verdict in ("bypass", "neighbours", "undecided") else "" for each in exposures)
+
+
+def _key(exposure: Exposure) -> _Key:
+    service = exposure.service
+    return service.kind, service.proto, service.port, service.container
+
+
+def _cause(host: Host, exposure: Exposure, closed_in_ipv4: bool, bare: bool) -> str:
+    """``closed_in_ipv4``: the very same port is closed to everybody outside there. ``bare``: no IPv6 rules."""
     if exposure.verdict == "undecided":
         return "undecided"
     if exposure.service.kind == "container-port":
-        return _at_its_own_address(audited, exposure)
+        return _at_its_own_address(host, exposure, closed_in_ipv4, bare)
     if exposure.service.kind == "forwarded":
         return "forward-bypasses-policy"
     if exposure.service.kind == "host-socket" and exposure.service.process not in PROXIES:
         return "forward-bypasses-policy"
     if is_loopback(exposure):
         return "loopback-publish-reachable"
-    if by_other_interfaces(audited.host, exposure) and not by_its_own(audited.host, exposure):
+    if by_other_interfaces(host, exposure) and not by_its_own(host, exposure):
         return "reachable-by-other-interface"
-    return "ipv6-differs" if closed_in_ipv4(audited, exposure) else "docker-bypasses-ufw"
+    return "ipv6-differs" if closed_in_ipv4 else "docker-bypasses-ufw"
 
 
-def _at_its_own_address(audited: Audited, exposure: Exposure) -> str:
-    found = endpoint_of(audited.host, exposure)
+def _at_its_own_address(host: Host, exposure: Exposure, closed_in_ipv4: bool, bare: bool) -> str:
+    found = endpoint_of(host, exposure)
     network = found[1] if found else None
     if network is not None and network.driver in ("macvlan", "ipvlan"):
         return "macvlan-no-host-rules"
@@ -50,9 +69,9 @@ def _at_its_own_address(audited: Audited, exposure: Exposure) -> str:
         return "routed-network"
     if mode == "nat-unprotected":
         return "nat-unprotected-network"
-    if exposure.family == 6 and network is not None and without_ip6tables(audited.host):
+    if exposure.family == 6 and network is not None and bare:
         return "ip6tables-off"
-    return "ipv6-differs" if closed_in_ipv4(audited, exposure) else "direct-routing"
+    return "ipv6-differs" if closed_in_ipv4 else "direct-routing"
 
 
 def is_loopback(exposure: Exposure) -> bool:
@@ -79,14 +98,6 @@ def by_its_own(host: Host, exposure: Exposure) -> bool:
 def _owns(host: Host, iif: str, family: int, address: int) -> bool:
     interface = host.interfaces.get(iif)
     return interface is not None and any((each.family, each.value) == (family, address) for each in interface.addresses)
-
-
-def closed_in_ipv4(audited: Audited, exposure: Exposure) -> bool:
-    """Open in IPv6 alone: the very same port is closed to everybody outside in IPv4."""
-    mine = exposure.service
-    return exposure.family == 6 and [each.verdict for each in audited.exposures if each.family == 4 and (
-        each.service.kind, each.service.proto, each.service.port, each.service.container) == (
-        mine.kind, mine.proto, mine.port, mine.container)] == ["blocked"]
 
 
 def without_ip6tables(host: Host) -> bool:
