@@ -129,6 +129,28 @@ def test_everything_is_read_and_nothing_secret_is_kept():
     assert not any(each.source.doubt for each in found.values())
 
 
+def test_passwords_are_judged_before_they_go_and_compose_files_give_lines(tmp_path):
+    file = tmp_path / "compose.yaml"
+    file.write_text(f"services:\n  db:\n    command: {SECRET}\n    ports:\n      - 5432:5432\n")
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "db",
+              "com.docker.compose.project.config_files": str(file)}
+    weak = container(1, Config={"Image": "postgres:16", "Labels": labels,
+                                "Env": ["POSTGRES_PASSWORD=Sommer2024", f"TOKEN={SECRET}"]})
+    with serving(Engine([weak])) as path:
+        found = ask(path)
+    (kept,) = json.loads(found["docker/containers.json"].data)
+    assert kept["EnvironmentVerdicts"] == []
+    weak["Config"]["Env"][0] = "POSTGRES_PASSWORD=Summer2024"
+    with serving(Engine([weak])) as path:
+        found = ask(path)
+    (kept,) = json.loads(found["docker/containers.json"].data)
+    assert kept["EnvironmentVerdicts"] == [{"variable": "POSTGRES_PASSWORD", "verdict": "common"}]
+    assert json.loads(found["docker/compose.json"].data) == {
+        "c1": [{"proto": "tcp", "port": 5432, "file": str(file), "line": 5}]}
+    everything = b"".join(each.data for each in found.values())
+    assert SECRET.encode() not in everything and b"ummer" not in everything
+
+
 @pytest.mark.slow
 def test_a_thousand_containers_stay_reasonable():
     plays = Engine([container(number) for number in range(1000)])
