@@ -8,6 +8,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.hooks import BaseChain, base_chains
+from fwaudit.netfilter.tracking import tracked_families
 from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
@@ -23,6 +24,7 @@ class Tables:
         self.evaluator = ChainEvaluator()
         self.below = Below(host)
         self._host = host
+        self._tracked = tracked_families(host.ruleset)
         self._facts = facts
         self._hooks: dict[tuple[int, str, str], tuple[BaseChain, ...]] = {}
         self._orders: dict[tuple[int, str, str], tuple[Order, ...]] = {}
@@ -37,7 +39,8 @@ class Tables:
         if found is None:
             found = tuple(
                 base for base in base_chains(self._host.ruleset, family, hook, device)
-                if base.chain.rules or base.chain.policy == "drop"
+                if (base.chain.rules or base.chain.policy == "drop")
+                and (base.chain.kind != "nat" or family in self._tracked)
             )
             self._hooks[key] = found
         return found
