@@ -29,6 +29,8 @@ class Journey:
         self._back = WayBack(host, fibs, admission)
         self._programs = {name: tuple(p for p in interface.programs if "xdp" in p.lower())
                           for name, interface in host.interfaces.items()}
+        self._marked_by_tc = {name for name, interface in host.interfaces.items()
+                              if any(program.startswith("tc ") for program in interface.programs)}
         self._proxied: dict[tuple[int, int, int, int], Walk] = {}
 
     # ---- in from a wire ---------------------------------------------------------------------------------------------
@@ -45,6 +47,8 @@ class Journey:
             state = state._replace(physin=UNKNOWN_PORT)
         for program in self._programs.get(iif, ()):
             walk.undecided(World(state, early), f"{program} on {iif}, which is not modelled")
+        if iif in self._marked_by_tc:
+            state = state._replace(mark=None)  # filters and programs of tc run before all hooks, and may set it
         world = self._without_route(walk, World(state, early))
         if self._passes_by(state):
             self._to_macvlan(walk, world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,12 +30,13 @@ def table(family: str, hook: str, *statements: Any, device: str = "", **more: An
 
 
 def ends(objects: list[Any], dst: int = CONTAINER, iif: str = "eth0", ports: bool = True,
-         calls: str = "0") -> set[tuple[str, str]]:
+         calls: str = "0", programs: tuple[str, ...] = ()) -> set[tuple[str, str]]:
     """What may become of a packet: (disposition, reason) of each end."""
     ruleset = nft_json.parse(json.loads(json.dumps({"nftables": objects})), source="test")
     addresses = {"eth0": (0xCB00710A, 24), "eth1": (0xC0A8320A, 24), "docker0": (0xAC110001, 16)}
     interfaces = {name: Interface(name, i, "bridge" if name == "docker0" else "", addresses=(Address(4, *address),))
                   for i, (name, address) in enumerate(addresses.items(), 2)}
+    interfaces["eth0"] = replace(interfaces["eth0"], programs=programs)
     if ports:
         interfaces["veth1"] = Interface("veth1", 9, "veth", "docker0")
     routes = [Route(4, "main", 0, 0, devices=("eth0",)), Route(4, "main", 0xAC110000, 16, devices=("docker0",)),
@@ -94,3 +96,17 @@ def test_chains_on_one_port_of_a_bridge_are_undecided(hook: str) -> None:
     said = ("undecided", "the nft chain t c on veth1, a port of a bridge, which is not modelled")
     assert ends(table("netdev", hook, *DROP, device="veth1")) == {said, *OPEN}
     assert ends(table("netdev", hook, *DROP, device="veth1"), LAN) == ELSEWHERE
+
+
+MARKED = [{"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 7}}, {"drop": None}]
+
+
+def test_programs_below_the_hooks() -> None:
+    """What XDP does is undecided; tc, which every packet passes as well, may have given it a mark."""
+    objects = table("inet", "forward", policy="accept")
+    objects.append({"rule": {"family": "inet", "table": "t", "chain": "c", "expr": MARKED}})
+    assert ends(objects) == OPEN
+    assert ends(objects, programs=("xdp guard",)) == {
+        ("undecided", "xdp guard on eth0, which is not modelled"), *OPEN}
+    assert ends(objects, programs=("tc clsact",)) == {("dropped", ""), *OPEN}
+    assert ends([], programs=("tc clsact",)) == OPEN
