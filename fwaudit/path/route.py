@@ -26,6 +26,9 @@ _LINK_GROUPS4 = IntervalSet((0xE0000000, 0xE0000100))
 _HOST_GROUPS = IntervalSet.from_ranges(
     ((0xFF00 | flags << 4 | scope) << 112, ((0xFF00 | flags << 4 | scope) + 1 << 112) - 1)
     for flags in range(16) for scope in (0, 1))
+SPECIAL_SOURCES = {4: (_LOOPBACK4, _ZERONET, _LIMITED_BROADCAST, _LINK_GROUPS4),
+                   6: (_LOOPBACK6, IntervalSet((0, 1)), _LINK_LOCAL6, _HOST_GROUPS)}
+"""Sources that the kernel's own checks tell from others, whatever the routes are."""
 
 
 @dataclass(frozen=True, slots=True)
