@@ -13,6 +13,7 @@ from fwaudit.model.report import Report
 from fwaudit.model.ruleset import Continue, Drop, Jump, Reject
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.model.verdict import Answer, Query
+from fwaudit.netfilter.engine_rules import is_engine_chain
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.host import parse_host
 from fwaudit.path.engine import Engine
@@ -29,7 +30,7 @@ def audit(snapshot: Snapshot) -> Report:
         networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
         findings=find_all(Audited(host, engine, found, networks_of(host), inside_of(host))), inside=inside_of(host),
         policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
-        docker_user=_docker_user(host), nftables_backend=host.engine.firewall == "nftables",
+        docker_user=_docker_user(host), nftables_backend=host.engine.firewall == "nftables" or _is_native(host),
     )
 
 
@@ -86,6 +87,12 @@ def _engine(host: Host) -> str:
     running = sum(container.running for container in engine.containers)
     backend = f", {engine.firewall} backend" if engine.firewall else ""
     return f"{engine.name} {engine.version}{backend}, {running} running container{'' if running == 1 else 's'}"
+
+
+def _is_native(host: Host) -> bool:
+    """Whether the tables of Docker's nftables backend are there, where Docker itself could not be asked."""
+    return bool(host.engine.unread) and any(
+        table.backend == "native" and is_engine_chain("native", table.name, "") for table in host.ruleset.tables)
 
 
 def _docker_user(host: Host) -> dict[int, str]:

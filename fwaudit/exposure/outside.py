@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from fwaudit.model.host import Address, Host, Interface
+from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.intervals import IntervalSet
 
 _VIRTUAL = ("dummy", "ifb", "nlmon", "vrf")
-_MADE_BY_AN_ENGINE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|(cni-)?podman\d+")
-"""Names that Docker and Podman give to bridges; for hosts whose engine could not be asked."""
 LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
 PRIVATE = {
     4: IntervalSet.from_ranges([(0x0A000000, 0x0AFFFFFF), (0xAC100000, 0xAC1FFFFF), (0xC0A80000, 0xC0A8FFFF),
@@ -33,11 +31,6 @@ def outside_interfaces(host: Host) -> tuple[Interface, ...]:
         and interface.kind not in _VIRTUAL and not (interface.kind == "veth" and not interface.addresses)
         and not (interface.kind == "bridge" and is_engine_bridge(name))
     )
-
-
-def is_engine_bridge(name: str) -> bool:
-    """Whether a bridge has one of the names that Docker and Podman give."""
-    return _MADE_BY_AN_ENGINE.fullmatch(name) is not None
 
 
 def networks_of(host: Host) -> dict[str, tuple[tuple[int, int, int], ...]]:

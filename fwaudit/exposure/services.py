@@ -11,6 +11,7 @@ from fwaudit.model.host import Container, Host, PublishedPort, Socket
 from fwaudit.model.report import Service
 from fwaudit.model.ruleset import Chain, Dnat, Inline, NetmapDnat, Redirect, Rule, Table
 from fwaudit.model.services import identify
+from fwaudit.netfilter.engine_rules import engine_forwards
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import MAX_PORT, max_address
 from fwaudit.path.deliver import Services
@@ -32,7 +33,7 @@ class Offer:
 
 def offers(host: Host, services: Services, addresses: Mapping[int, list[int]]) -> Iterator[Offer]:
     """Everything that could answer. ``addresses``: the host's own, for what is bound to every address."""
-    published = list(_published(host, addresses))
+    published = list(_published(host, addresses)) + list(_published_by_rules(host, addresses))
     known = {(each.family, each.service.proto, each.service.port) for each in published}
     yield from published
     sockets = list(_sockets(host, services, addresses, known))
@@ -40,6 +41,7 @@ def offers(host: Host, services: Services, addresses: Mapping[int, list[int]]) -
     known |= {(each.family, each.service.proto, each.service.port) for each in sockets}
     yield from _forwarded(host, addresses, known)
     yield from _container_ports(host)
+    yield from _container_ports_by_rules(host)
 
 
 def _published(host: Host, addresses: Mapping[int, list[int]]) -> Iterator[Offer]:
@@ -55,6 +57,25 @@ def _published(host: Host, addresses: Mapping[int, list[int]]) -> Iterator[Offer
                 "published", port.proto, port.host_port, bound, container.name, port.container_port,
                 container.project, container.service, container.image, "", known.name if known else "",
             ), family, tuple(targets), container)
+
+
+def _published_by_rules(host: Host, addresses: Mapping[int, list[int]]) -> Iterator[Offer]:
+    """What an engine that cannot be asked published, as its rules tell it: they are in force as they stand."""
+    for each in engine_forwards(host.ruleset) if host.engine.unread else ():
+        known = identify(each.proto, (each.to_port, each.port))
+        bound = "*" if each.dst is None else format_address(each.family, each.dst)
+        yield Offer(Service("published", each.proto, each.port, bound, "", each.to_port,
+                            likely=known.name if known else ""),
+                    each.family, tuple(addresses[each.family]) if each.dst is None else (each.dst,))
+
+
+def _container_ports_by_rules(host: Host) -> Iterator[Offer]:
+    """The same ports at the addresses of their containers."""
+    found = engine_forwards(host.ruleset) if host.engine.unread else ()
+    for family, proto, address, port in dict.fromkeys((e.family, e.proto, e.address, e.to_port) for e in found):
+        known = identify(proto, (port,))
+        yield Offer(Service("container-port", proto, port, format_address(family, address), "", port,
+                            likely=known.name if known else ""), family, (address,))
 
 
 def _gateways(container: Container, family: int) -> list[int]:

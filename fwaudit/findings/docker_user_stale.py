@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fwaudit.exposure.outside import is_engine_bridge
 from fwaudit.findings._rules import Placed, asked_tables, interfaces_of, tool, values_of
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.model.host import Host
 from fwaudit.model.report import Finding, Severity
 from fwaudit.model.ruleset import Jump, Table
+from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import Field, max_address
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fwaudit.exposure.outside import LOOPBACK, is_engine_bridge, outside_interfaces
+from fwaudit.exposure.outside import LOOPBACK, outside_interfaces
 from fwaudit.fix import docker_user, lines, nftables
 from fwaudit.fix.iptables import CannotSay
 from fwaudit.fix.lines import Endpoint, Line, Scope
@@ -15,6 +15,7 @@ from fwaudit.intent import ufw
 from fwaudit.model.host import Container, Host, PublishedPort
 from fwaudit.model.plan import Plan, Transaction
 from fwaudit.model.ruleset import Backend, Chain, Drop, Jump, Reject, Rule, Table
+from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import IntervalSet
 

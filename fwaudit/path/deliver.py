@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fwaudit.model.host import Container, Endpoint, Host, Socket
+from fwaudit.netfilter.engine_rules import engine_forwards
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import PROTOCOLS
 from fwaudit.packet.intervals import IntervalSet
@@ -42,6 +43,9 @@ class Services:
         }
         self._host_network = [c for c in host.engine.containers if c.running and c.shares_host_network]
         self.engine_known = not host.engine.unread
+        self.engine_unread = f"{host.engine.name} could not be asked: {host.engine.unread}"
+        self._told_by_rules = set() if self.engine_known else {
+            (each.family, each.proto, each.address, each.to_port) for each in engine_forwards(host.ruleset)}
 
     def socket(self, proto: int, family: int, address: int, port: int, device: str) -> Socket | None:
         """The socket that takes a packet: bound to its address before the wildcard, and an IPv6 wildcard last."""
@@ -104,6 +108,10 @@ class Services:
     def without_gateway(self, family: int) -> IntervalSet:
         """The addresses of containers that have no default route in that family."""
         return self._stranded[family]
+
+    def is_told_by_rules(self, family: int, proto: int, address: int, port: int) -> bool:
+        """Whether the rules of an engine that could not be asked send packets there: a container's published port."""
+        return (family, proto, address, port) in self._told_by_rules
 
     def owner_container(self, socket: Socket) -> Container | None:
         """The container with the host's network that a socket belongs to, as far as that is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
 from fwaudit.model.verdict import Answerer
+from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.address import format_address
 from fwaudit.packet.intervals import ALL, IntervalSet
@@ -50,6 +51,9 @@ class Journey:
         if iif in self._marked_by_tc:
             state = state._replace(mark=None)  # filters and programs of tc run before all hooks, and may set it
         world = self._without_route(walk, World(state, early))
+        if self._may_pass_by(state):
+            walk.undecided(world, f"whether {format_address(family, state.dst or 0)} is a container's on a macvlan or "
+                           f"ipvlan network ({self.services.engine_unread})")
         if self._passes_by(state):
             self._to_macvlan(walk, world)
         elif self._on_link(state):
@@ -176,6 +180,16 @@ class Journey:
             if network.name == place.endpoint.network and network.driver in ("macvlan", "ipvlan"):
                 return network.interface.split(".")[0] == state.iif or network.interface == state.iif
         return False
+
+    def _may_pass_by(self, state: PacketState) -> bool:
+        """True for an address of another machine on the link that the packet comes in by, where no engine could say
+        whether it is a container's. To any other machine the packet would not come in at all."""
+        if self.services.engine_known or self.host.engine.networks or state.iif in self._back.bridges:
+            return False
+        interface, width = self.host.interfaces.get(state.iif), 32 if state.family == 4 else 128
+        near = any(each.family == state.family and each.value >> width - each.prefix == (
+            state.dst or 0) >> width - each.prefix for each in (interface.addresses if interface else ()))
+        return near and not state.pkttype and self._kind_of(state) not in LOCAL_KINDS
 
     def _to_macvlan(self, walk: Walk, world: World) -> None:
         """Neighbours are answered on the link; others over the container's gateway, which is another machine."""
@@ -390,9 +404,16 @@ class Journey:
             if self.services.engine_known and self._is_engine_bridge(state.oif or state.iif):
                 walk.end(world, "not-listening", "no container has that address", "no answer", hook="postrouting")
                 return
-            if state.ct_dnat or self._is_engine_bridge(state.oif):
-                answerer = Answerer("container", "", state.family, state.dst, port)
-                self._back.from_beyond(walk, world, answerer, (state.oif,))
+            answerer = Answerer("container", "", state.family, state.dst, port)
+            if state.ct_dnat or self._is_engine_bridge(state.oif) or self.services.is_told_by_rules(
+                    state.family, state.proto, state.dst, port):
+                if answer:
+                    self._back.from_beyond(walk, world, answerer, (state.oif,))
+                else:
+                    walk.end(world, "delivered", to=answerer)
+            elif not self.services.engine_known and is_engine_bridge(state.oif or state.iif):
+                walk.end(world, "undecided", to=answerer, reason="whether a container has the address "
+                         f"{format_address(state.family, state.dst)} and answers there ({self.services.engine_unread})")
             else:
                 there = Answerer("elsewhere", "", state.family, state.dst, port)
                 walk.end(world, "undecided", to=there, reason=f"whether {format_address(state.family, state.dst)}, "

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from shlex import quote
 
 from fwaudit.model.report import Exposure, Report
+from fwaudit.netfilter.engine_rules import is_engine_chain
 from fwaudit.packet.address import format_address, to_cidrs
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import EMPTY, IntervalSet
@@ -14,6 +15,8 @@ from fwaudit.render.rows import Row
 
 Paragraph = tuple[str, list[str]]
 _MAX_COMMANDS = 12
+_NO_ROOT = "permission denied"
+"""How the edge says that the engine's socket is root's (fwaudit/host/run.py)."""
 _DROP_LOOPBACK = "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"
 _MAX_ALLOWED = 8
 """So many networks that policy lets in get a rule of their own in what is to be typed."""
@@ -56,6 +59,7 @@ def trace_command(exposure: Exposure, snapshot: str = "") -> str:
 
 def _published(report: Report, row: Row) -> Iterator[Paragraph]:
     service = row.exposures[0].service
+    yield from _engine_silent(report, row.exposures[0])
     if row.verdict == "neighbours":
         yield ("Published for an address that is not meant for this link: a machine on it can still send to that "
                "address, and Docker's DNAT takes the packet from any interface.", [])
@@ -92,12 +96,33 @@ def _owner(report: Report, exposure: Exposure) -> Iterator[Paragraph]:
         yield f"It belongs to the compose project {service.project}, service {service.compose_service}.", []
 
 
+def _engine_silent(report: Report, exposure: Exposure) -> Iterator[Paragraph]:
+    """Where only the engine's rules tell of a container: what is not known for that, and how to learn it."""
+    why = next((why for source, why in report.unread if source == "docker"), None)
+    if why is None or exposure.service.container:
+        return
+    if why.startswith(_NO_ROOT):
+        yield "Docker's own rules tell of it; which container it is, dockerd tells root alone. As root:", [
+            "fwaudit report"]
+        return
+    yield (f"dockerd could not be asked ({why}), but the rules that it wrote are in force, and its containers may "
+           "run: this is open now. Which container it is, a dockerd that runs can tell: systemctl start docker, then "
+           "fwaudit report. If Docker is not wanted any more, stop what runs in its containers; its rules stay until "
+           "the next reboot.", [])
+
+
 def _forwarded(exposure: Exposure) -> Iterator[Paragraph]:
+    steps = [step for step in (exposure.evidence.trace.path if exposure.evidence else ())
+             if step.does.startswith(("dnat", "redirect", "netmap"))]
+    if any(is_engine_chain(step.backend, step.table, step.chain) for step in steps):
+        yield ("One of Docker's own rules sends it on before it is routed, but no container publishes that port: a "
+               "swarm service's, or a rule that was left behind. Docker writes its rules anew when it starts:"), [
+            "systemctl restart docker"]
+        return
     yield ("A rule that neither Docker nor ufw wrote sends it on before it is routed, so that it is forwarded and "
            "INPUT, where ufw's allow and deny rules stand, is not asked.", [])
-    steps = exposure.evidence.trace.path if exposure.evidence else ()
     for step in steps:
-        if step.does.startswith(("dnat", "redirect", "netmap")) and step.text.startswith("-A "):
+        if step.text.startswith("-A "):
             tool = "iptables" if step.family == "ip" else "ip6tables"
             tool += "-legacy" if step.backend == "legacy" else ""
             yield "To close it, take that rule away, there and where it is stored:", [
@@ -140,6 +165,7 @@ _NFT_TABLE = ("nft add table inet fwaudit",
 
 def _direct(report: Report, group: Sequence[Row]) -> Iterator[Paragraph]:
     exposure = group[0].exposures[0]
+    yield from _engine_silent(report, exposure)
     if any("no rule of this host is asked" in note for note in exposure.notes):
         yield ("The container stands on the network itself, so this host's rules are never asked. Close the port "
                "inside the container, or move it to a bridge network and publish what is needed.", [])

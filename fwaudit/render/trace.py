@@ -225,7 +225,7 @@ def _outcome(trace: Trace) -> str:
     address = format_address(to.family, to.address)
     address = f"[{address}]" if to.family == 6 else address
     via = f" via {to.via}" if to.via else ""
-    name = shorten(clean(to.name), 60) or ("another machine" if to.kind == "elsewhere" else "a process")
+    name = shorten(clean(to.name), 60) or _NAMELESS[to.kind]
     return f"{_WORDS[trace.disposition]} to {name} ({address}:{to.port}){via}"
 
 
@@ -234,6 +234,7 @@ def _universe(family: int) -> IntervalSet:
 
 
 _MAX_CIDRS = 64
+_NAMELESS = {"container": "a container", "host-socket": "a process", "elsewhere": "another machine"}
 _MAX_RULE = 600
 _LEAST_ROOM = 24
 _SHUT = ("dropped", "rejected", "no-route")

@@ -197,8 +197,12 @@ def test_the_evidence_is_a_packet_that_shows_it() -> None:
 
 
 def test_without_the_engines_word_its_proxies_still_show() -> None:
-    """Docker cannot be asked: what docker-proxy listens on is reported as a process of the host."""
+    """Docker cannot be asked: what its rules forward is published, and what docker-proxy alone listens on (here for
+    IPv6) is reported as a process of the host."""
     report = without("d28/ufw_deny_5432", "docker/")
+    assert one(report, "published", 5432).verdict == "bypass"
+    assert one(report, "host-socket", 5432, 6).service.process == "docker-proxy"
+    report = without("d28/ufw_deny_5432", "docker/", "iptables/", "nft/")
     assert one(report, "host-socket", 5432).service.process == "docker-proxy"
     assert not report.complete
     assert "could not be asked" in report.engine or "no container engine" in report.engine
