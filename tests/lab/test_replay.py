@@ -13,16 +13,11 @@ from typing import Any
 
 import captures
 import pytest
+from fixes import EXCEPT
 from replay import Replay
 from requirements import SBIN, requires
 
 pytestmark = pytest.mark.lab
-
-EXCEPT = {
-    "macvlan": ("from", "lan", "the container's own link to the lan, past the machine, is not rebuilt"),
-    "ufw_limit": ("dport", 9100, "it counts the connections of a source, and these are counted anew"),
-}
-"""Scenario → the probes that may end otherwise: those with this value in this field. And why."""
 
 UNREADABLE = frozenset({"d26/nft_table_forward_drop", "d28/nft_table_forward_drop", "d29nft/nft_table_forward_drop",
                         "d29nft/nftb_admin_drop"})
