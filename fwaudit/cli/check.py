@@ -39,16 +39,23 @@ def check(
     timeout: Timeout = 30.0,
     no_color: NoColor = False,
 ) -> int:
+    import time
+    from dataclasses import replace
+
     from fwaudit.audit import audit
-    from fwaudit.cli.source import load, without_collector
+    from fwaudit.cli.monitoring import failures_told
+    from fwaudit.cli.source import load, without_collector, working
     from fwaudit.exposure.compliance import check as judge
 
     wanted = _outputs(format, output or [])
-    held_to = _policy(policy)
-    with without_collector():
-        checked = judge(audit(load(snapshot, timeout)), held_to, datetime.datetime.now(datetime.timezone.utc).date())
-    code = code_of(checked)
-    _write(checked, wanted, quiet and code == 0, no_color)
+    start = time.monotonic()
+    with without_collector(), failures_told(wanted):
+        held_to = _policy(policy)
+        taken = load(snapshot, timeout)
+        with working("working out who can reach what"):
+            checked = judge(audit(taken), held_to, datetime.datetime.now(datetime.timezone.utc).date())
+        code = code_of(checked)
+        _write(replace(checked, seconds=time.monotonic() - start), wanted, quiet and code == 0, no_color)
     return code
 
 
@@ -89,7 +96,7 @@ def _outputs(format: str, outputs: list[str]) -> list[tuple[str, str]]:
 
 
 def _write(checked: Checked, wanted: list[tuple[str, str]], silent: bool, no_color: bool) -> None:
-    from fwaudit.cli.output import screen, write
+    from fwaudit.cli.output import READABLE, SECRET, screen, write
     from fwaudit.render.check import render
     from fwaudit.render.checked import FORMATS
     from fwaudit.render.style import Style
@@ -100,4 +107,4 @@ def _write(checked: Checked, wanted: list[tuple[str, str]], silent: bool, no_col
         if name == "table":
             write(render(checked, screen(no_color) if path == "-" else Style()), path)
         else:
-            write(FORMATS[name](checked), path)
+            write(FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)

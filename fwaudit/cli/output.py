@@ -12,6 +12,8 @@ from fwaudit.errors import UsageError
 from fwaudit.render.style import Style
 
 _NARROWEST, _WIDEST = 60, 160
+SECRET, READABLE = 0o600, 0o644
+"""Modes of files: what a report says is not for everybody, but a collector of metrics has to read its file."""
 
 
 def screen(no_color: bool = False) -> Style:
@@ -23,8 +25,8 @@ def screen(no_color: bool = False) -> Style:
     return Style(min(max(width, _NARROWEST), _WIDEST), not plain)
 
 
-def write(text: str, path: str) -> None:
-    """To a file, mode 0600, through a temporary one beside it; ``-`` or empty: to stdout.
+def write(text: str, path: str, mode: int = SECRET) -> None:
+    """To a file of that mode, through a temporary one beside it; ``-`` or empty: to stdout.
 
     What a link points to is replaced, not the link. Raises UsageError.
     """
@@ -37,7 +39,7 @@ def write(text: str, path: str) -> None:
             with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as device:
                 device.write(text)
             return
-        _replace(text, Path(path).resolve())
+        _replace(text, Path(path).resolve(), mode)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", "Give a file in a folder that exists.") from error
 
@@ -48,12 +50,13 @@ def is_special(path: str) -> bool:
     return target.exists() and not target.is_file() and not target.is_dir()
 
 
-def _replace(text: str, target: Path) -> None:
+def _replace(text: str, target: Path, mode: int) -> None:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:

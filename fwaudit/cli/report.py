@@ -17,7 +17,8 @@ _VERDICTS = ("bypass", "neighbours", "undecided", "as-intended", "blocked")
 _HELP = """Say which ports can be reached from outside that the firewall policy does not allow, from where, and why.
 
 Run it as root; it changes nothing. Exit codes: 0 when everything could be looked at, 3 when not; with --exit-code also
-2 for a severe exposure that policy does not allow, 1 for a lesser one.
+2 for a severe exposure that policy does not allow, 1 for a lesser one; --format nagios always has these. What is left
+out by --only, --min-severity and --container is counted, and changes neither the first line nor the exit code.
 
 Examples:
 
@@ -47,20 +48,22 @@ def report(
     timeout: Timeout = 30.0,
     no_color: NoColor = False,
 ) -> int:
+    import time
+
     from fwaudit.audit import audit
-    from fwaudit.cli import say
-    from fwaudit.cli.source import load, without_collector
+    from fwaudit.cli.monitoring import failures_told
+    from fwaudit.cli.source import load, without_collector, working
     from fwaudit.exposure.selection import select
 
     check_format(format)
     wanted = _selection(only or [], min_severity, container or [])
-    with without_collector():
-        found = audit(load(snapshot, timeout))
-        shown = select(found, wanted)
-        show(shown, format, output, no_color, str(snapshot or ""))
-    if shown is not found:
-        say(f"fwaudit: {shown.notes[-1]}")
-    return code_of(found, exit_code)
+    start = time.monotonic()
+    with without_collector(), failures_told([(format, output)]):
+        taken = load(snapshot, timeout)
+        with working("working out who can reach what"):
+            found = select(audit(taken), wanted)
+        show(found, format, output, no_color, str(snapshot or ""), time.monotonic() - start)
+    return code_of(found, exit_code or format == "nagios")
 
 
 report.__doc__ = _HELP
@@ -71,13 +74,14 @@ def _selection(only: list[str], min_severity: str, containers: list[str]) -> Sel
     from fwaudit.exposure.selection import Selection
     from fwaudit.model.report import Severity
 
-    for name in only:
+    verdicts = [each.strip() for value in only for each in value.split(",")]
+    for name in verdicts:
         if name not in _VERDICTS:
             raise UsageError(f"no such verdict: {name}", f"There are: {', '.join(_VERDICTS)}.")
     if min_severity.upper() not in Severity.__members__:
         raise UsageError(f"no such severity: {min_severity}",
                          f"There are: {', '.join(each.name.lower() for each in Severity)}.")
-    return Selection(tuple(only), Severity[min_severity.upper()], tuple(containers))
+    return Selection(tuple(dict.fromkeys(verdicts)), Severity[min_severity.upper()], tuple(containers))
 
 
 def check_format(format: str) -> None:
@@ -89,11 +93,13 @@ def check_format(format: str) -> None:
         raise UsageError(f"no such format: {format}", f"There are: {', '.join(('table', *FORMATS))}.")
 
 
-def show(found: Report, format: str, output: str, no_color: bool, snapshot: str = "") -> None:
-    """Print a report, or write it to a file. ``snapshot``: where the recorded host is that it is about."""
+def show(found: Report, format: str, output: str, no_color: bool, snapshot: str = "",
+         seconds: float | None = None) -> None:
+    """Print a report, or write it to a file. ``snapshot``: where the recorded host is that it is about; ``seconds``:
+    how long it took."""
     from dataclasses import replace
 
-    from fwaudit.cli.output import screen, write
+    from fwaudit.cli.output import READABLE, SECRET, screen, write
     from fwaudit.render.style import Style
 
     if format == "json":
@@ -108,7 +114,8 @@ def show(found: Report, format: str, output: str, no_color: bool, snapshot: str 
         from fwaudit.model.compliance import Policy
         from fwaudit.render.checked import FORMATS
 
-        write(FORMATS[format](check(found, Policy(), date.min)), output)
+        checked = replace(check(found, Policy(), date.min), seconds=seconds)
+        write(FORMATS[format](checked), output, READABLE if format == "prometheus" else SECRET)
         return
     from fwaudit.render.table import render
 
@@ -121,9 +128,10 @@ def code_of(found: Report, wanted: bool) -> int:
     from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING
     from fwaudit.model.report import Severity
 
-    worst = max((e.severity for e in found.exposures if e.verdict in ("bypass", "neighbours")), default=Severity.INFO)
+    worst = max((e.severity for e in found.every_exposure if e.verdict in ("bypass", "neighbours")),
+                default=Severity.INFO)
     if wanted and worst >= Severity.HIGH:
         return CRITICAL
-    if not found.complete or (wanted and any(e.verdict == "undecided" for e in found.exposures)):
+    if not found.complete or (wanted and any(e.verdict == "undecided" for e in found.every_exposure)):
         return UNKNOWN
     return WARNING if wanted and worst > Severity.INFO else OK

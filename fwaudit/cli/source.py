@@ -58,6 +58,33 @@ def progress() -> Iterator[_Progress]:
 
 
 @contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says on a terminal what takes so long, once it has taken longer than a second; gone when the work is done."""
+    import threading
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+
+    def tell() -> None:
+        start, shown = time.monotonic(), False
+        while not done.wait(_PATIENCE):
+            print(f"\r\x1b[K{what} … {time.monotonic() - start:.0f} s", end="", file=sys.stderr, flush=True)
+            shown = True
+        if shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+
+
+@contextmanager
 def without_collector() -> Iterator[None]:
     """Python's garbage collector off: parsing and walking make many objects and no cycles worth a search, and the
     search costs up to four times the work (docs/performance.md)."""

@@ -18,16 +18,17 @@ _LEVELS: dict[str, Literal["ok", "warning", "critical", "unknown"]] = {
 
 def check(report: Report, policy: Policy, today: datetime.date) -> Checked:
     """Judge every exposure. An entry that has expired still counts, and is a warning: it is the entry that is wrong."""
-    judged = tuple(_judge(exposure, policy) for exposure in report.exposures)
+    judged = tuple(_judge(exposure, policy) for exposure in report.every_exposure)
     used = {entry for each in judged for entry in each.by}
     return Checked(report, policy, judged, tuple(_warnings(policy, used, today)))
 
 
 def _judge(exposure: Exposure, policy: Policy) -> Judged:
     if exposure.verdict == "blocked":
-        return Judged(exposure, "fine", "ok")
+        return Judged(exposure, "fine", "ok", (), tuple((way, EMPTY, EMPTY) for way in exposure.ways))
     by = tuple(entry for entry in policy.accepted if _speaks_of(entry, exposure))
     wrong, doubtful = EMPTY, EMPTY
+    left: list[tuple[Way, IntervalSet, IntervalSet]] = []
     answering: dict[Accepted, None] = {}
     for way in exposure.ways:
         certain, perhaps = _questionable(exposure, way, policy.strict)
@@ -38,12 +39,14 @@ def _judge(exposure: Exposure, policy: Policy) -> Judged:
                     answering[entry] = None
                 certain, perhaps = certain - area, perhaps - area
         wrong, doubtful = wrong | certain, doubtful | perhaps
+        left.append((way, certain, perhaps))
+    found = tuple(answering), tuple(left)
     if wrong:
         level: Literal["critical", "warning"] = "critical" if exposure.severity >= policy.fail_on else "warning"
-        return Judged(exposure, "breach", level, tuple(answering))
+        return Judged(exposure, "breach", level, *found)
     if doubtful:
-        return Judged(exposure, "undecided", _LEVELS[policy.undecided], tuple(answering))
-    return Judged(exposure, "accepted" if answering else "fine", "ok", tuple(answering))
+        return Judged(exposure, "undecided", _LEVELS[policy.undecided], *found)
+    return Judged(exposure, "accepted" if answering else "fine", "ok", *found)
 
 
 def _questionable(exposure: Exposure, way: Way, strict: bool) -> tuple[IntervalSet, IntervalSet]:

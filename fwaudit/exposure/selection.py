@@ -1,13 +1,14 @@
-"""A part of a report: by verdict, severity and container. What is left out is counted, so that nobody takes a part for
-the whole."""
+"""A part of a report: by verdict, severity and container. What is left out is kept beside it, so that nobody takes a
+part for the whole: totals, the first line and exit codes are about everything."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from shlex import quote
 
-from fwaudit.model.report import Exposure, Finding, Report, Severity
+from fwaudit.model.report import Exposure, Finding, Hidden, Report, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +22,24 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.verdicts or self.containers or self.min_severity > Severity.INFO)
 
+    @property
+    def options(self) -> str:
+        """As it is typed: ``--only bypass --container 'db*'``."""
+        words = [f"--only {each}" for each in self.verdicts]
+        words += [f"--min-severity {self.min_severity.name.lower()}"] if self.min_severity > Severity.INFO else []
+        return " ".join([*words, *(f"--container {quote(each)}" for each in self.containers)])
+
 
 def select(report: Report, wanted: Selection) -> Report:
-    """The report with what is wanted, and a note on what is not shown."""
+    """The report with what is wanted; the rest is in ``Report.hidden``."""
     if not wanted:
         return report
     exposures = tuple(each for each in report.exposures if _is_wanted(each, wanted))
     findings = tuple(each for each in report.findings if _finding_is_wanted(each, wanted))
-    hidden = len(report.exposures) - len(exposures), len(report.findings) - len(findings)
-    note = f"{hidden[0]} exposures and {hidden[1]} findings are not shown, as was asked"
-    return replace(report, exposures=exposures, findings=findings, notes=(*report.notes, note))
+    kept = {id(each) for each in (*exposures, *findings)}
+    return replace(report, exposures=exposures, findings=findings, hidden=Hidden(
+        wanted.options, tuple(each for each in report.exposures if id(each) not in kept),
+        tuple(each for each in report.findings if id(each) not in kept)))
 
 
 def _is_wanted(exposure: Exposure, wanted: Selection) -> bool:
@@ -41,6 +50,8 @@ def _is_wanted(exposure: Exposure, wanted: Selection) -> bool:
 
 
 def _finding_is_wanted(finding: Finding, wanted: Selection) -> bool:
+    """With the exposure that it rests on. One about the host as a whole has no verdict, and belongs to the containers
+    that its subject names."""
     if finding.severity < wanted.min_severity:
         return False
     if finding.exposure is not None:

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from fwaudit.model.report import Exposure, Report, Severity
+from fwaudit.model.report import Exposure, Report, Severity, Way
 from fwaudit.packet.intervals import IntervalSet
 
 SCHEMA_VERSION = 1
@@ -60,22 +60,32 @@ Standing = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One exposure held against the policy. ``by``: the entries that answer for it. ``level``: what it comes to."""
+    """One exposure held against the policy. ``by``: the entries that answer for it. ``level``: what it comes to.
+    ``left``: for each way in, the sources that certainly, and that perhaps, get in although nobody answers for them."""
 
     exposure: Exposure
     standing: Standing
     level: Literal["ok", "warning", "critical", "unknown"]
     by: tuple[Accepted, ...] = ()
+    left: tuple[tuple[Way, IntervalSet, IntervalSet], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A report, judged. ``warnings``: entries that have expired, or that nothing uses, in words."""
+    """A report, judged. ``judged``: every exposure, hidden ones as well. ``warnings``: entries that have expired, or
+    that nothing uses, in words. ``seconds``: how long it took, None where nobody measured."""
 
     report: Report
     policy: Policy
     judged: tuple[Judged, ...]
     warnings: tuple[str, ...] = ()
+    seconds: float | None = None
+
+    @property
+    def shown(self) -> tuple[Judged, ...]:
+        """Of all that were judged, those that the report shows."""
+        hidden = {id(each) for each in self.report.hidden.exposures}
+        return tuple(each for each in self.judged if id(each.exposure) not in hidden)
 
     @property
     def level(self) -> Literal["ok", "warning", "critical", "unknown"]:

@@ -174,6 +174,15 @@ class FindingPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """What a report was asked not to show. ``by``: the options that asked for it, as they are typed."""
+
+    by: str = ""
+    exposures: tuple[Exposure, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that an audit says about one host.
 
@@ -181,7 +190,7 @@ class Report:
     networks and addresses of the host. ``unread``: (source, why) for what could not be looked at. ``firewall``: one
     line on what stands for policy here; ``policy``: the same in a word, ``ufw`` or ``INPUT``. ``docker_user``: for each
     family whose FORWARD asks DOCKER-USER, the command that writes there. ``nftables_backend``: the engine writes
-    native nftables rules, and there is no DOCKER-USER.
+    native nftables rules, and there is no DOCKER-USER. ``hidden``: what filters left out of exposures and findings.
     """
 
     host: str
@@ -197,6 +206,17 @@ class Report:
     policy: Literal["ufw", "INPUT"] = "INPUT"
     docker_user: Mapping[int, str] = field(default_factory=dict)
     nftables_backend: bool = False
+    hidden: Hidden = field(default_factory=Hidden)
+
+    @property
+    def every_exposure(self) -> tuple[Exposure, ...]:
+        """Those that are shown and those that are hidden: what totals, the first line and exit codes are about."""
+        return self.exposures + self.hidden.exposures
+
+    @property
+    def every_finding(self) -> tuple[Finding, ...]:
+        """Those that are shown and those that are hidden."""
+        return self.findings + self.hidden.findings
 
     @property
     def complete(self) -> bool:

@@ -48,7 +48,7 @@ def render(checked: Checked, style: Style | None = None) -> str:
     style = style or Style()
     lines = [style.paint(line, _HOW[checked.level]) for line in fold(headline(checked), style.width)]
     for title, standing in (("Nobody answers for", "breach"), ("Undecided", "undecided"), ("Accepted", "accepted")):
-        found = [each for each in checked.judged if each.standing == standing]
+        found = [each for each in checked.shown if each.standing == standing]
         if found:
             lines += ["", f"{title}:"]
             for each in found:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fwaudit import __version__
 from fwaudit.model.compliance import Checked, Judged
 from fwaudit.render.check import headline, short_name
+from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.picture import picture
 from fwaudit.render.rows import VERDICTS, where, who
 from fwaudit.render.style import Style
@@ -34,7 +35,7 @@ def render_checked(checked: Checked) -> str:
 
     style, script = _part("report.css"), _part("report.js")
     report = checked.report
-    shown = [each for each in checked.judged if each.exposure.verdict != "blocked"]
+    shown = [each for each in checked.shown if each.exposure.verdict != "blocked"]
     title = headline(checked) if checked.policy.path else screen(report).split("\n\n", 1)[0].replace("\n", " ")
     wrong = [each for each in shown if each.exposure.verdict in ("bypass", "neighbours", "undecided")]
     return _environment().from_string(_part("report.html")).render(
@@ -44,8 +45,8 @@ def render_checked(checked: Checked) -> str:
         headline=title, how=_HOW[checked.level],
         rows=[_row(checked, each) for each in shown],
         details=[_detail(checked, each) for each in wrong[:_MAX_PICTURES]], left_out=max(0, len(wrong) - _MAX_PICTURES),
-        blocked=[short_name(each.exposure) for each in checked.judged if each.exposure.verdict == "blocked"],
-        findings=report.findings, warnings=checked.warnings)
+        blocked=[short_name(each.exposure) for each in checked.shown if each.exposure.verdict == "blocked"],
+        findings=report.findings, hidden=hidden_in_words(report), warnings=checked.warnings)
 
 
 def _environment() -> Environment:

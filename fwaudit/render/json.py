@@ -39,7 +39,7 @@ def render_checked(checked: Checked) -> str:
             "level": each.level,
             "accepted_by": [{"reason": entry.reason, "owner": entry.owner, "line": entry.line,
                              "expires": entry.expires.isoformat() if entry.expires else None} for entry in each.by],
-        } for each in checked.judged],
+        } for each in checked.shown],
     }
     return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
 
@@ -56,9 +56,11 @@ def report_json(report: Report) -> dict[str, Any]:
         "complete": report.complete,
         "summary": {
             "reachable_against_policy": len(against_policy(report)),
-            "verdicts": {verdict: sum(e.verdict == verdict for e in report.exposures)
+            "verdicts": {verdict: sum(e.verdict == verdict for e in report.every_exposure)
                          for verdict in ("bypass", "neighbours", "undecided", "as-intended", "blocked")},
         },
+        "hidden": {"by": report.hidden.by, "exposures": len(report.hidden.exposures),
+                   "findings": len(report.hidden.findings)},
         "exposures": [_exposure(report, exposure) for exposure in report.exposures],
         "findings": [_finding(finding) for finding in report.findings],
         "unread": [{"source": source, "why": why} for source, why in report.unread],
@@ -67,9 +69,10 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def against_policy(report: Report) -> set[tuple[str, int, int, str]]:
-    """The ports that are reached from outside although policy does not allow it; v4 and v6 of one port are one."""
+    """The ports that are reached from outside although policy does not allow it, shown or hidden; v4 and v6 of one port
+    are one."""
     return {(e.service.kind, e.service.proto, e.service.port, e.service.container or e.service.process)
-            for e in report.exposures if e.from_outside}
+            for e in report.every_exposure if e.from_outside}
 
 
 def _exposure(report: Report, exposure: Exposure) -> dict[str, Any]:

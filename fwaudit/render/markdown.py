@@ -1,23 +1,28 @@
-"""A report as Markdown, for tickets. Names are escaped: none of them can make a link, a table cell or HTML."""
+"""A report as GitHub-flavoured Markdown, for tickets. Names are text there: none of them can make a link, a table cell,
+HTML, or notify somebody."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from fwaudit.model.compliance import Checked, Judged
-from fwaudit.render.check import headline, short_name
-from fwaudit.render.rows import VERDICTS, where
+from fwaudit.model.compliance import Checked
+from fwaudit.model.report import Exposure, Finding
+from fwaudit.render.check import headline
+from fwaudit.render.hidden import hidden_in_words
+from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
-from fwaudit.render.text import clean
+from fwaudit.render.text import clean, shorten
 from fwaudit.render.trace import path_lines
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&-])")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|<>~&$]|(?<=[a-zA-Z]):(?=//)|(?<=[wW]{3})\.")
+"""What begins markup, and what makes a link of ``https://x`` and ``www.x``."""
+_MAX_DETAILS, _MAX_FINDINGS, _MAX_NAMES = 20, 60, 40
 
 
 def escaped(text: str) -> str:
-    """Text from outside as plain Markdown text."""
-    return _SPECIAL.sub(r"\\\1", clean(text))
+    """Text from outside as plain Markdown text. The empty comment keeps ``@name`` from being a mention."""
+    return _SPECIAL.sub(lambda found: "\\" + found[0], clean(text)).replace("@", "@<!-- -->")
 
 
 def render_checked(checked: Checked) -> str:
@@ -27,51 +32,88 @@ def render_checked(checked: Checked) -> str:
 
 def _document(checked: Checked) -> Iterator[str]:
     report = checked.report
-    yield f"# fwaudit: {escaped(report.host)}"
-    yield ""
-    yield f"**{escaped(headline(checked))}**"
-    yield ""
-    yield f"- Looked at: {escaped(report.taken_at)}"
-    yield f"- Engine: {escaped(report.engine)}"
-    yield f"- Firewall: {escaped(report.firewall)}"
-    rows = [each for each in checked.judged if each.exposure.verdict != "blocked"]
-    if rows:
-        yield ""
-        yield "| Severity | Port | IP | From where | Policy says | Verdict | |"
-        yield "| --- | --- | --- | --- | --- | --- | --- |"
-        for each in rows:
-            yield _row(checked, each)
-    for each in checked.judged:
-        evidence = each.exposure.evidence
-        if each.standing == "breach" and evidence is not None:
-            yield ""
-            yield f"## {escaped(short_name(each.exposure))} (IPv{each.exposure.family})"
-            yield ""
-            for line in path_lines(evidence, Style(100)):
-                yield f"    {clean(line)}"
-    if report.findings:
-        yield ""
-        yield "## Findings"
-        yield ""
-        for finding in report.findings:
-            sure = "" if finding.certain else " (not certain)"
-            yield f"- **{finding.severity.name.lower()}**{sure} `{finding.id}`: {escaped(finding.what)}"
-            for step in finding.next[:2]:
-                yield f"  - {escaped(step)}"
-    for title, lines in (("The policy", checked.warnings),
+    yield from (f"# fwaudit: {escaped(report.host or 'a host')}", "", f"**{escaped(headline(checked))}**", "")
+    for name, value in (("Looked at", report.taken_at), ("Engine", report.engine), ("Firewall", report.firewall)):
+        if value:
+            yield f"- {name}: {escaped(value)}"
+    wrong = rows(report, ("bypass", "neighbours", "undecided"))
+    found = sorted([*wrong, *rows(report, ("as-intended",))], key=lambda row: -row.severity)
+    if found:
+        yield from ("", *_table(checked, found))
+    with_evidence = [row for row in wrong if row.exposures[0].evidence is not None]
+    for row in with_evidence[:_MAX_DETAILS]:
+        yield from _details(checked, row)
+    if len(with_evidence) > _MAX_DETAILS:
+        yield from ("", f"{len(with_evidence) - _MAX_DETAILS:,} more are in the table above.")
+    explained = {id(exposure) for row in with_evidence[:_MAX_DETAILS] for exposure in row.exposures}
+    left = [each for each in report.findings if id(each.exposure) not in explained]
+    if left:
+        yield from ("", "## Findings" if not explained else "## What else was found", "")
+        for finding in left[:_MAX_FINDINGS]:
+            yield from _finding(finding)
+        if len(left) > _MAX_FINDINGS:
+            yield f"- and {len(left) - _MAX_FINDINGS:,} more"
+    blocked = [f"{row.port} {row.who}" for row in rows(report, ("blocked",))]
+    if blocked:
+        more = f" and {len(blocked) - _MAX_NAMES:,} more" if len(blocked) > _MAX_NAMES else ""
+        yield from ("", "## Not reachable from outside", "",
+                    ", ".join(map(escaped, blocked[:_MAX_NAMES])) + more)
+    for title, lines in (("The policy", checked.warnings), ("Notes", report.notes),
                          ("Not looked at", [f"{source}: {why}" for source, why in report.unread])):
         if lines:
-            yield ""
-            yield f"## {title}"
-            yield ""
-            yield from (f"- {escaped(line)}" for line in lines)
+            yield from ("", f"## {title}", "", *(f"- {escaped(line)}" for line in lines))
+    if hidden := hidden_in_words(report):
+        yield from ("", escaped(hidden))
 
 
-def _row(checked: Checked, each: Judged) -> str:
-    exposure = each.exposure
-    verdict = VERDICTS[exposure.verdict].format(policy=checked.report.policy)
-    reasons = "; ".join(entry.reason for entry in each.by)
-    standing = f"accepted: {reasons}" if each.standing == "accepted" else ""
-    cells = (exposure.severity.name.lower(), short_name(exposure), f"v{exposure.family}",
-             where(checked.report, exposure), exposure.policy.text, verdict, standing)
-    return f"| {' | '.join(escaped(cell) for cell in cells)} |"
+def _table(checked: Checked, found: list[Row]) -> Iterator[str]:
+    accepted = {id(each.exposure): each.by for each in checked.shown if each.standing == "accepted"}
+    last = "Accepted" if accepted else ""
+    yield f"| Severity | Port | Who answers | From where | {checked.report.policy} says | Verdict | {last} |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for row, ports in collapsed(found):
+        verdict = VERDICTS[row.verdict].format(policy=checked.report.policy)
+        reasons = dict.fromkeys(entry.reason for each in row.exposures for entry in accepted.get(id(each), ()))
+        cells = (row.severity.name.lower(), f"{ports} {row.ip}", row.who, row.where, row.policy, verdict,
+                 "; ".join(reasons))
+        yield f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _details(checked: Checked, row: Row) -> Iterator[str]:
+    exposure = row.exposures[0]
+    title = shorten(f"{row.port} of {row.who}", 120)
+    yield from ("", f"## {row.severity.name.lower()}: {escaped(title)}", "",
+                f"Reached from {escaped(row.where)}; {checked.report.policy} says: {escaped(row.policy)}.")
+    if exposure.evidence is not None:
+        yield from ("", "The way of one packet:", "", *_fenced(path_lines(exposure.evidence, Style(100))))
+    told = _first_of_each_kind(checked, row.exposures)
+    if told:
+        yield ""
+    for finding in told:
+        yield from _finding(finding)
+
+
+def _first_of_each_kind(checked: Checked, exposures: Iterable[Exposure]) -> list[Finding]:
+    """The findings on a row: both families of a port, and the ports of a range, say the same."""
+    wanted = set(map(id, exposures))
+    found: dict[str, Finding] = {}
+    for each in checked.report.findings:
+        if id(each.exposure) in wanted:
+            found.setdefault(each.id, each)
+    return list(found.values())
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    sure = "" if finding.certain else " (not certain)"
+    owner = f" It belongs to {escaped(finding.owner)}." if finding.owner else ""
+    yield f"- **{finding.severity.name.lower()}**{sure} `{finding.id}`: {escaped(finding.what)}{owner}"
+    if finding.next:
+        yield from ("", *(f"  {line}" for line in _fenced(finding.next[:2])), "")
+
+
+def _fenced(lines: Iterable[str]) -> list[str]:
+    """A block of code, whose fence is longer than any in it."""
+    text = [clean(line) for line in lines]
+    longest = max((len(run) for line in text for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", *text, fence]

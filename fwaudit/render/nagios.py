@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from fwaudit.model.compliance import Checked
 from fwaudit.render.check import headline, short_name
+from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.rows import where
 from fwaudit.render.text import clean, shorten
 
 _STATUS = {"ok": "OK", "warning": "WARNING", "critical": "CRITICAL", "unknown": "UNKNOWN"}
-_MAX_LINES = 50
+_MAX_LINES = 40
+"""Nagios reads 8 kB."""
+_UNSAFE = str.maketrans(dict.fromkeys("|`~$&'\"<>\\;", "_"))
+"""What begins performance data, and what Nagios by default keeps out of macros, since a shell may see them."""
 
 
 def render_checked(checked: Checked) -> str:
@@ -22,15 +26,25 @@ def render_checked(checked: Checked) -> str:
     text = _plain(headline(checked).partition(": ")[2])
     perfdata = (f"exposed={len(breaches)};0;0;0 undecided={undecided};;;0 accepted={accepted};;;0 "
                 f"unread={len(checked.report.unread)};;;0")
+    perfdata += f" time={checked.seconds:.2f}s;;;0" if checked.seconds is not None else ""
     lines = [f"FWAUDIT {_STATUS[checked.level]} - {text} | {perfdata}"]
-    for each in breaches[:_MAX_LINES]:
-        lines.append(_plain(f"{each.exposure.severity.name.lower()} {short_name(each.exposure)} IPv"
-                            f"{each.exposure.family} from {where(checked.report, each.exposure)}"))
+    shown = [each for each in checked.shown if each.standing in ("breach", "undecided")]
+    for each in shown[:_MAX_LINES]:
+        doubt = "undecided, " if each.standing == "undecided" else ""
+        lines.append(_plain(f"{each.exposure.severity.name.lower()}: {short_name(each.exposure)} IPv"
+                            f"{each.exposure.family}: {doubt}from {where(checked.report, each.exposure)}"))
+    if len(shown) > _MAX_LINES:
+        lines.append(f"... and {len(shown) - _MAX_LINES} more")
     lines += [_plain(f"not read: {source}: {why}") for source, why in checked.report.unread[:_MAX_LINES]]
     lines += [_plain(warning) for warning in checked.warnings[:_MAX_LINES]]
+    lines += [_plain(hidden) for hidden in (hidden_in_words(checked.report),) if hidden]
     return "\n".join([*lines, ""])
 
 
+def failed(why: str) -> str:
+    """What there is to say where nothing could be found out."""
+    return f"FWAUDIT UNKNOWN - {_plain(why)}\n"
+
+
 def _plain(text: str) -> str:
-    """A ``|`` would begin performance data."""
-    return shorten(clean(text).replace("|", "/"), 400)
+    return shorten(clean(text).translate(_UNSAFE), 400)

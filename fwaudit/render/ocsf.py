@@ -21,7 +21,7 @@ _CREATED = 1
 
 def render_checked(checked: Checked) -> str:
     """JSON Lines: an event for each exposure."""
-    return "".join(json.dumps(_event(checked, each), sort_keys=True) + "\n" for each in checked.judged)
+    return "".join(json.dumps(_event(checked, each), sort_keys=True) + "\n" for each in checked.shown)
 
 
 def _event(checked: Checked, each: Judged) -> dict[str, Any]:

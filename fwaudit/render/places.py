@@ -1,12 +1,20 @@
-"""Names that stay the same from run to run, for programs that compare them."""
+"""Names that stay the same from run to run, for programs that compare them: of things, and of places outside."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from fwaudit.model.report import Exposure, Finding, Report
+from fwaudit.exposure.judge import Place
+from fwaudit.exposure.outside import PRIVATE
+from fwaudit.model.compliance import Judged
+from fwaudit.model.report import Exposure, Finding, Report, Way
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.intervals import IntervalSet
+
+PLACES: dict[Place, str] = {
+    "internet": "the internet", "private": "private networks", "neighbour": "neighbours on the link"}
 
 
 def protocol(exposure: Exposure) -> str:
@@ -33,9 +41,32 @@ def finding_identity(report: Report, finding: Finding) -> str:
     return identity(report, finding.id, finding.subject)
 
 
-def reached(exposure: Exposure) -> IntervalSet:
-    """Every source that may get in by any way."""
-    found = EMPTY
-    for way in exposure.ways:
-        found = found | way.possibly
-    return found
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What becomes of packets from one place: the interfaces by which some certainly get in, and by which some may,
+    whom neither the firewall policy nor the policy file lets in."""
+
+    place: Place
+    certainly: tuple[str, ...]
+    perhaps: tuple[str, ...]
+
+
+def reached_from(judged: Judged) -> list[Reached]:
+    """For each place that was asked about, in the order of ``PLACES``."""
+    asked: dict[Place, tuple[dict[str, None], dict[str, None]]] = {}
+    for way, wrong, doubtful in judged.left:
+        for place, certainly, perhaps in _parts(judged.exposure.family, way, wrong, doubtful):
+            sure, maybe = asked.setdefault(place, ({}, {}))
+            sure |= {way.iif: None} if certainly else {}
+            maybe |= {way.iif: None} if perhaps else {}
+    return [Reached(place, tuple(asked[place][0]), tuple(asked[place][1])) for place in PLACES if place in asked]
+
+
+def _parts(family: int, way: Way, certainly: IntervalSet, perhaps: IntervalSet) -> Iterator[
+        tuple[Place, IntervalSet, IntervalSet]]:
+    if way.neighbours_only:
+        yield "neighbour", certainly, perhaps
+        return
+    private = PRIVATE[family]
+    yield "internet", certainly - private, perhaps - private
+    yield "private", certainly & private, perhaps & private

@@ -1,57 +1,76 @@
-"""A file for node_exporter's textfile collector: HELP and TYPE for each metric, no timestamps."""
+"""A file for node_exporter's textfile collector: HELP and TYPE for each metric, no timestamps.
+
+The format: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
-from fwaudit.model.compliance import Checked
+from fwaudit.model.compliance import Checked, Judged
 from fwaudit.model.report import Severity
-from fwaudit.render.places import protocol
-from fwaudit.render.rows import where
+from fwaudit.render.hidden import hidden_in_words
+from fwaudit.render.places import protocol, reached_from
 from fwaudit.render.text import clean
 
-Samples = Iterable[tuple[Mapping[str, str], int | float]]
+Labels = Sequence[tuple[str, str]]
+_SUCCESS = "fwaudit_last_run_success"
 
 
 def render_checked(checked: Checked) -> str:
     """Every metric, sorted by its labels."""
     report = checked.report
-    exposed: dict[tuple[tuple[str, str], ...], int] = {}
-    for each in checked.judged:
-        exposure = each.exposure
-        if each.standing in ("breach", "undecided", "accepted"):
-            service = exposure.service
-            labels = {
-                "container": service.container, "process": service.process, "host_port": str(service.port),
-                "proto": protocol(exposure), "family": str(exposure.family), "source": where(report, exposure),
-                "severity": exposure.severity.name.lower(), "standing": each.standing}
-            exposed[tuple(labels.items())] = 1
     severities = dict.fromkeys(Severity, 0)
-    for finding in report.findings:
+    for finding in report.every_finding:
         severities[finding.severity] += 1
-    parts = [
-        _metric("fwaudit_port_exposed", "A port that is reached from outside although nobody but an accepted exposure "
-                "lets it.", ((dict(labels), value) for labels, value in sorted(exposed.items()))),
-        _metric("fwaudit_findings", "Findings by severity.",
-                (({"severity": severity.name.lower()}, count) for severity, count in severities.items())),
-        _metric("fwaudit_undecided_total", "Ports of which it could not be told who reaches them.",
-                [({}, sum(each.standing == "undecided" for each in checked.judged))], "gauge"),
-        _metric("fwaudit_breaches", "Exposures that nobody answers for.",
-                [({}, sum(each.standing == "breach" for each in checked.judged))]),
-        _metric("fwaudit_last_run_timestamp_seconds", "When the host was looked at, in seconds since the epoch.",
-                [({}, _seconds(report.taken_at))]),
-        _metric("fwaudit_last_run_success", "1 where everything could be read, else 0.", [({}, int(report.complete))]),
+    standings = [each.standing for each in checked.judged]
+    lines = [f"# {clean(hidden)}" for hidden in (hidden_in_words(report),) if hidden]
+    lines += [
+        *_metric("fwaudit_port_exposed", "A port that is reached from outside although nobody answers for it.",
+                 sorted({labels: 1 for each in checked.shown for labels in _exposed(each)}.items())),
+        *_metric("fwaudit_findings", "Findings by severity.", [
+            ((("severity", severity.name.lower()),), count) for severity, count in severities.items()]),
+        *_metric("fwaudit_undecided_total", "Ports of which it could not be told who reaches them.", [
+            ((), standings.count("undecided"))]),
+        *_metric("fwaudit_breaches", "Exposures that nobody answers for.", [((), standings.count("breach"))]),
+        *_metric("fwaudit_accepted", "Exposures that an entry of the policy file answers for.", [
+            ((), standings.count("accepted"))]),
+        *_metric("fwaudit_last_run_timestamp_seconds", "When the host was looked at, in seconds since the epoch.", [
+            ((), _seconds(report.taken_at))]),
+        *_success(int(report.complete)),
     ]
-    return "".join(parts)
-
-
-def _metric(name: str, help: str, samples: Samples, kind: str = "gauge") -> str:
-    lines = [f"# HELP {name} {help}", f"# TYPE {name} {kind}"]
-    for labels, value in samples:
-        inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        lines.append(f"{name}{{{inside}}} {value}" if inside else f"{name} {value}")
     return "\n".join([*lines, ""])
+
+
+def failed(old: str) -> str:
+    """The file after a run that failed: what the last one said, and that it is no longer sure."""
+    ours = f"# TYPE {_SUCCESS} gauge" in old
+    kept = [line for line in old.splitlines() if _SUCCESS not in line] if ours else []
+    return "\n".join([*kept, *_success(0), ""])
+
+
+def _success(value: int) -> list[str]:
+    return _metric(_SUCCESS, "1 where everything could be read, else 0.", [((), value)])
+
+
+def _exposed(each: Judged) -> Iterable[tuple[tuple[str, str], ...]]:
+    """The labels of each place from which somebody certainly gets in for whom nobody answers."""
+    exposure, service = each.exposure, each.exposure.service
+    for reached in reached_from(each):
+        if reached.certainly:
+            yield (("container", service.container), ("process", service.process), ("host_port", str(service.port)),
+                   ("proto", protocol(exposure)), ("family", str(exposure.family)), ("source", reached.place),
+                   ("severity", exposure.severity.name.lower()))
+
+
+def _metric(name: str, help: str, samples: Iterable[tuple[Labels, int]]) -> list[str]:
+    return [f"# HELP {name} {help}", f"# TYPE {name} gauge",
+            *(f"{name}{_labels(labels)} {value}" for labels, value in samples)]
+
+
+def _labels(labels: Labels) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels) + "}" if labels else ""
 
 
 def _escaped(text: str) -> str:

@@ -1,18 +1,21 @@
-"""SARIF 2.1.0, for code scanning and CI: every exposure that nobody answers for, and every finding, is a result.
+"""SARIF 2.1.0, for code scanning and CI: every finding is a result, and every exposure that no finding explains.
 
 Identities (``partialFingerprints``) name host, container, port, protocol and family, never a container's id or a rule's
-number, so that the same thing is the same result in the next run.
+number, so that the same thing is the same result in the next run. What somebody answers for is suppressed.
+The format: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from fwaudit import __version__
 from fwaudit.model.compliance import Checked, Judged
-from fwaudit.model.report import Finding, Report, Severity
+from fwaudit.model.report import Exposure, Finding, Report, Severity
 from fwaudit.render.check import short_name
+from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.places import exposure_identity, finding_identity
 from fwaudit.render.rows import where
 from fwaudit.render.text import clean
@@ -21,80 +24,106 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note",
            Severity.INFO: "note"}
 _SCORES = {Severity.CRITICAL: "9.5", Severity.HIGH: "8.0", Severity.MEDIUM: "5.5", Severity.LOW: "2.5",
-           Severity.INFO: "0.5"}
+           Severity.INFO: "0.0"}
 _EXPOSED = "exposed-port"
 
 
 def render_checked(checked: Checked) -> str:
     """The whole log, one run."""
     report = checked.report
-    results = [_exposure(checked, each) for each in checked.judged if each.standing in ("breach", "undecided",
-                                                                                       "accepted")]
-    results += [_finding(report, finding) for finding in report.findings]
+    judged = {id(each.exposure): each for each in checked.judged}
+    explained = {id(each.exposure) for each in report.findings if each.explains}
+    results = [_exposure(report, each) for each in checked.shown
+               if each.standing != "fine" and id(each.exposure) not in explained]
+    results += [_finding(report, each, judged.get(id(each.exposure))) for each in report.findings]
+    rules = _rules(report, any(each["ruleId"] == _EXPOSED for each in results))
+    places = {rule["id"]: place for place, rule in enumerate(rules)}
+    for result in results:
+        result["ruleIndex"] = places[result["ruleId"]]
     run = {
-        "tool": {"driver": {"name": "fwaudit", "version": __version__, "rules": _rules(report),
-                            "informationUri": "https://pypi.org/project/fwaudit/"}},
-        "automationDetails": {"id": f"fwaudit/{clean(report.host)}"},
-        "invocations": [{
-            "executionSuccessful": report.complete,
-            "toolExecutionNotifications": [
-                {"level": "error", "message": {"text": f"not read: {clean(source)}: {clean(why)}"}}
-                for source, why in report.unread]}],
+        "tool": {"driver": {"name": "fwaudit", "version": __version__, "semanticVersion": __version__, "rules": rules}},
+        "automationDetails": {"id": f"fwaudit/{clean(report.host)}/"},
+        "invocations": [_invocation(report)],
+        "columnKind": "unicodeCodePoints",
         "results": results,
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
-def _rules(report: Report) -> list[dict[str, Any]]:
-    """The rules that results name: exposed ports, and each kind of finding that the report has."""
+def _rules(report: Report, exposed: bool) -> list[dict[str, Any]]:
+    """The rules that results name: each kind of finding that the report has, as bad as its worst, and exposed ports."""
     rules = {_EXPOSED: {
         "id": _EXPOSED, "shortDescription": {"text": "A port is reached that nobody answers for"},
-        "properties": {"security-severity": _SCORES[Severity.CRITICAL], "tags": ["security"]}}}
+        "properties": {"security-severity": _SCORES[Severity.CRITICAL], "tags": ["security"]}}} if exposed else {}
     for finding in sorted(report.findings, key=lambda each: (each.id, -each.severity)):
         rules.setdefault(finding.id, {
             "id": finding.id, "shortDescription": {"text": finding.title},
-            "help": {"text": f"fwaudit findings {finding.id}"},
+            "help": {"text": f"What it is, why it hurts, how to see and how to fix it: fwaudit findings {finding.id}"},
             "properties": {"security-severity": _SCORES[finding.severity], "tags": ["security", *finding.references]}})
     return list(rules.values())
 
 
-def _exposure(checked: Checked, each: Judged) -> dict[str, Any]:
-    exposure, report = each.exposure, checked.report
-    result: dict[str, Any] = {
+def _exposure(report: Report, each: Judged) -> dict[str, Any]:
+    exposure = each.exposure
+    text = f"{short_name(exposure)} (IPv{exposure.family}) is reached from {where(report, exposure)}"
+    return {
         "ruleId": _EXPOSED,
-        "kind": "review" if each.standing == "undecided" else "fail",
-        "level": _LEVELS[exposure.severity] if each.standing != "undecided" else "none",
-        "message": {"text": f"{short_name(exposure)} (IPv{exposure.family}) is reached from {where(report, exposure)}"},
-        "locations": [_location(report, short_name(exposure), exposure.service.container)],
+        **_level(exposure.severity, each.standing != "undecided"),
+        "message": {"text": text},
+        "locations": [_location(report, exposure, short_name(exposure), "", 0)],
         "partialFingerprints": {"fwaudit/v1": exposure_identity(report, exposure)},
         "properties": {"severity": exposure.severity.name.lower(), "certain": exposure.certain},
+        **_suppressions(each),
     }
-    if each.standing == "accepted":
-        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": clean(entry.reason)}
-                                  for entry in each.by]
-    return result
 
 
-def _finding(report: Report, finding: Finding) -> dict[str, Any]:
+def _finding(report: Report, finding: Finding, judged: Judged | None) -> dict[str, Any]:
+    said = [finding.what, *finding.why]
+    said += [f"From: {finding.where_from}."] if finding.where_from else []
     return {
         "ruleId": finding.id,
-        "kind": "fail" if finding.certain else "review",
-        "level": _LEVELS[finding.severity] if finding.certain else "none",
-        "message": {"text": " ".join(map(clean, (finding.what, *finding.why)))},
-        "locations": [_location(report, finding.subject, finding.owner)],
+        **_level(finding.severity, finding.certain),
+        "message": {"text": "\n".join(map(clean, said))},
+        "locations": [_location(report, finding.exposure, finding.subject, finding.file, finding.line)],
         "partialFingerprints": {"fwaudit/v1": finding_identity(report, finding)},
-        "properties": {"severity": finding.severity.name.lower(), "certain": finding.certain},
+        "properties": {"severity": finding.severity.name.lower(), "certain": finding.certain,
+                       "next": [clean(each) for each in finding.next]},
+        **(_suppressions(judged) if judged is not None and finding.explains else {}),
     }
 
 
-def _location(report: Report, name: str, owner: str) -> dict[str, Any]:
-    """The compose file where the labels name it; else an artifact that stands for the host."""
-    path = owner.split(",")[0].strip() if owner.startswith("/") else ""
-    uri = path if path and path.isprintable() and " " not in path else f"hosts/{_uri(report.host)}"
-    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}},
+def _level(severity: Severity, certain: bool) -> dict[str, str]:
+    """What is not certain is for somebody to review, and has no level (3.27.9, 3.27.10)."""
+    return {"kind": "fail", "level": _LEVELS[severity]} if certain else {"kind": "review", "level": "none"}
+
+
+def _suppressions(each: Judged) -> dict[str, Any]:
+    if each.standing != "accepted":
+        return {}
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": clean(entry.reason)}
+                             for entry in each.by]}
+
+
+def _location(report: Report, exposure: Exposure | None, name: str, file: str, line: int) -> dict[str, Any]:
+    """The line of the compose file where it is known; else an artifact that stands for the host."""
+    service = exposure.service if exposure is not None else None
+    who = (service.container or service.process) if service is not None else ""
+    uri = "/".join(["hosts", *(quote(part, safe="") for part in (report.host or "host", who) if part)])
+    region: dict[str, Any] = {}
+    if file:
+        uri = f"{'file://' if file.startswith('/') else ''}{quote(file)}"
+        region = {"region": {"startLine": line}} if line else {}
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, **region},
             "logicalLocations": [{"name": clean(name), "kind": "resource", "fullyQualifiedName":
-                                  f"{clean(report.host)}/{clean(name)}"}]}
+                                  "/".join(clean(part) for part in (report.host, who, name) if part)}]}
 
 
-def _uri(text: str) -> str:
-    return "".join(char if char.isascii() and (char.isalnum() or char in "-._") else "_" for char in text) or "host"
+def _invocation(report: Report) -> dict[str, Any]:
+    """Whether it could look at everything, and what it could not look at."""
+    told = [(f"not read: {source}: {why}", "error") for source, why in report.unread]
+    told += [(hidden, "note") for hidden in (hidden_in_words(report),) if hidden]
+    return {
+        "executionSuccessful": report.complete,
+        **({"endTimeUtc": report.taken_at} if report.taken_at else {}),
+        "toolExecutionNotifications": [{"level": level, "message": {"text": clean(text)}} for text, level in told],
+    }

@@ -7,14 +7,16 @@ from collections.abc import Iterable
 
 from fwaudit.model.report import Exposure, Finding, Report, Severity
 from fwaudit.render.advice import advice
+from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.json import against_policy
-from fwaudit.render.others import added_to, cause_of, others
+from fwaudit.render.others import added_to, cause_of, lines_of, others
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
 from fwaudit.render.trace import path_lines
 
 _MAX_DETAILS = 8
+_MAX_HEADS = 8
 _WIDTHS = (13, 13, 15, 10, 11)
 """Columns beside the severity on a screen of 80; a wider one is shared out alike."""
 _NO_ROOT = "permission denied; run as root"
@@ -31,14 +33,14 @@ def render(report: Report, style: Style | None = None) -> str:
     fine = rows(report, ("as-intended",))
     if bad or fine:
         parts.append(_table(report, sorted(bad + fine, key=lambda row: -row.severity), style))
-    groups = _groups(bad)
+    groups = _groups(report, bad)
     said: set[str] = set()
     parts += [_details(report, group, style, said) for group in groups[:_MAX_DETAILS]]
     shown = [each for group in groups[:_MAX_DETAILS] for each in added_to(report, _exposures(group))]
     if len(groups) > _MAX_DETAILS:
         parts.append(f"… and {len(groups) - _MAX_DETAILS} more; fwaudit report --format json explains every one.")
     parts += filter(None, (_others(report, shown, style), _blocked(report, style), _unread(report, style),
-                           _next(report, bool(bad), style)))
+                           _wrap(hidden_in_words(report), style, "  "), _next(report, bool(bad), style)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,7 +51,7 @@ def _headline(report: Report, style: Style) -> str:
     text = f"{ports} can be reached from outside that {policy} does not allow."
     if count == 0:
         reached = _reached(report)
-        if not report.complete or any(e.verdict == "undecided" for e in report.exposures):
+        if not report.complete or any(e.verdict == "undecided" for e in report.every_exposure):
             text, how = (f"No port is known to be reachable from outside against {policy}, but not everything could be "
                          "decided."), "warn"
         elif report.policy == "INPUT" and reached:
@@ -57,7 +59,7 @@ def _headline(report: Report, style: Style) -> str:
             text, how = f"{ports} can be reached from outside, as {policy} allows; ufw is not in force.", "warn"
         else:
             text, how = f"No port can be reached from outside that {policy} does not allow.", "good"
-        if any(each.severity >= Severity.HIGH for each in report.findings if not each.explains):
+        if any(each.severity >= Severity.HIGH for each in report.every_finding if not each.explains):
             text, how = f"{text} What else is wrong here, below, is severe.", "bad"
     return "\n".join(style.paint(line, how) for line in _wrap(text, style, "").split("\n"))
 
@@ -65,7 +67,7 @@ def _headline(report: Report, style: Style) -> str:
 def _reached(report: Report) -> int:
     """How many ports anybody outside gets through to."""
     return len({(e.service.kind, e.service.proto, e.service.port, e.service.container or e.service.process)
-                for e in report.exposures if e.verdict == "as-intended"})
+                for e in report.every_exposure if e.verdict == "as-intended"})
 
 
 def _policy_name(report: Report) -> str:
@@ -102,20 +104,19 @@ def _coloured(line: str, style: Style) -> str:
     return line
 
 
-def _groups(bad: list[Row]) -> list[list[Row]]:
+def _groups(report: Report, bad: list[Row]) -> list[list[Row]]:
     """Rows that need the same words: containers' own addresses are explained once for all of them."""
     groups: dict[object, list[Row]] = {}
     for place, row in enumerate(bad):
         direct = row.verdict == "neighbours" and row.exposures[0].service.kind == "container-port"
-        groups.setdefault("direct" if direct else place, []).append(row)
+        groups.setdefault(cause_of(report, row.exposures) if direct else place, []).append(row)
     return list(groups.values())
 
 
 def _details(report: Report, group: list[Row], style: Style, said: set[str]) -> str:
     """Bad rows: a packet's way rule by rule, why ufw is not asked, and what to do; nothing ``said`` twice."""
     row = group[0]
-    lines = [style.paint(line, _COLOURS[each.severity]) for each in group for line in _wrap(
-        f"{each.severity.name} {each.port} of {each.who}{_bracketed(report, group, each)}", style, "  ").split("\n")]
+    lines = _heads(report, group, style)
     evidence = row.exposures[0].evidence
     if evidence is not None:
         lines += [f"  The way of one packet{' of them' if len(group) > 1 else ''}:",
@@ -123,10 +124,10 @@ def _details(report: Report, group: list[Row], style: Style, said: set[str]) -> 
     found = list(advice(report, group, style.snapshot))
     ask = found[-1:] if evidence is not None else []
     lines += _paragraphs(found[:len(found) - len(ask)], style, said)
-    for finding in added_to(report, _exposures(group)):
-        how = finding.severity.name.lower()
-        lines.append(_wrap(f"  Also {how}: {clean(finding.what)} [{finding.id}]", style, "  "))
-        lines += [f"      {clean(each)}" for each in finding.next[:1]]
+    for also in lines_of(added_to(report, _exposures(group))):
+        how = also.finding.severity.name.lower()
+        lines.append(_wrap(f"  Also {how}: {clean(also.text)} [{also.finding.id}]", style, "  "))
+        lines += [f"      {clean(each)}" for each in also.finding.next[:1]]
     lines += _paragraphs(ask, style, said)
     return "\n".join(lines)
 
@@ -135,11 +136,15 @@ def _exposures(group: list[Row]) -> list[Exposure]:
     return [exposure for row in group for exposure in row.exposures]
 
 
-def _bracketed(report: Report, group: list[Row], row: Row) -> str:
-    """`` [docker-bypasses-ufw]``: the id of the finding that explains a row; for rows that are alike, at the last."""
-    cause = cause_of(report, row.exposures)
-    later = group[group.index(row) + 1:]
-    return f" [{cause}]" if cause and not any(cause_of(report, each.exposures) == cause for each in later) else ""
+def _heads(report: Report, group: list[Row], style: Style) -> list[str]:
+    """What the rows are about, and at the last the id of the finding that explains them all."""
+    heads = [(f"{row.severity.name} {row.port} of {row.who}", _COLOURS[row.severity]) for row in group[:_MAX_HEADS]]
+    if len(group) > _MAX_HEADS:
+        heads.append((f"… and {len(group) - _MAX_HEADS:,} more like these", "dim"))
+    cause = cause_of(report, group[0].exposures)
+    if cause:
+        heads[-1] = (f"{heads[-1][0]} [{cause}]", heads[-1][1])
+    return [style.paint(line, how) for text, how in heads for line in _wrap(text, style, "  ").split("\n")]
 
 
 def _paragraphs(found: Iterable[tuple[str, list[str]]], style: Style, said: set[str]) -> list[str]:
@@ -161,9 +166,8 @@ def _others(report: Report, shown: list[Finding], style: Style) -> str:
     lines = [style.paint("What else is wrong here:", "bold")]
     for line in left:
         finding = line.finding
-        more = f" And {line.more:,} more like it." if line.more else ""
         head = f"  {finding.severity.name.lower():<8}  "
-        text = _wrap(f"{head}{clean(line.what)}{more} [{finding.id}]", style, " " * len(head))
+        text = _wrap(f"{head}{clean(line.text)} [{finding.id}]", style, " " * len(head))
         lines.append("  " + _coloured(text.lstrip(), style) if style.colour else text)
         lines += [f"{' ' * len(head)}  {clean(each)}" for each in finding.next[:1]]
     return "\n".join(lines)

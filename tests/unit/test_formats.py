@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import html
 import json
 import re
 from dataclasses import replace
@@ -21,9 +22,12 @@ from fwaudit.model.compliance import Accepted, Checked, Policy
 from fwaudit.model.report import Report
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.checked import FORMATS
+from fwaudit.render.places import PLACES
+from fwaudit.render.text import clean
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "data/schemas"
-HOSTS = ("d20/ufw_deny_5432", "d28/publish_loopback", "d29nft/ufw_off", "d20/host_network", "d20/docker_stopped",
+HOSTS = ("d20/ufw_deny_5432", "d28/ufw_allow_from_subnet", "d28/admin_dnat_no_docker", "d29nft/nftb_v6_ufw_off",
+         "d28/publish_loopback", "d29nft/ufw_off", "d20/host_network", "d20/docker_stopped",
          "d26/ufw_limit", "d20/macvlan")
 HOSTILE = 'a|b"\n<script>alert(1)</script>]]>&amp;\x1b[2J\u202e`$(id)`{}\\,=*_[x](http://x)'
 TODAY = datetime.date(2026, 11, 26)
@@ -67,12 +71,22 @@ def test_every_format_is_deterministic_and_holds_no_control_character(name, make
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", text)
 
 
+@lru_cache
+def _schema(name: str):
+    import xmlschema
+    from jsonschema.validators import validator_for
+
+    if name.endswith(".xsd"):
+        return xmlschema.XMLSchema(str(SCHEMAS / name))
+    schema = json.loads((SCHEMAS / name).read_text())
+    return validator_for(schema)(schema)
+
+
 @pytest.mark.parametrize("make", ALL)
 def test_junit(make):
-    import xmlschema
-
     text = FORMATS["junit"](make())
-    xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(text)
+    for schema in ("junit-10.xsd", "junit-10-2019.xsd"):
+        _schema(schema).validate(text)
     suites = ElementTree.fromstring(text)
     for suite in suites:
         cases = suite.findall("testcase")
@@ -88,9 +102,12 @@ def test_sarif(make):
     made = make()
     text = FORMATS["sarif"](made)
     Sarif.model_validate_json(text)
-    run, = json.loads(text)["runs"]
-    rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
-    assert {result["ruleId"] for result in run["results"]} <= rules
+    log = json.loads(text)
+    assert list(_schema("sarif-2.1.0.json").iter_errors(log)) == []
+    run, = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
+    assert {result["ruleId"] for result in run["results"]} == set(rules)
     prints = [result["partialFingerprints"]["fwaudit/v1"] for result in run["results"]]
     if made.report.host != HOSTILE:
         assert len(prints) == len(set(prints))
@@ -111,15 +128,41 @@ def test_prometheus(make):
     assert all(family.documentation for family in families.values())
     for sample in families["fwaudit_port_exposed"].samples:
         assert {"container", "host_port", "proto", "family", "source"} <= set(sample.labels)
+        assert sample.labels["source"] in PLACES
+        assert sample.timestamp is None
+
+
+def test_prometheus_after_a_run_that_failed_says_what_was_known_and_that_it_is_old():
+    from fwaudit.render.prometheus import failed
+
+    good = FORMATS["prometheus"](checked(HOSTS[0]))
+    bad = failed(good)
+    assert bad == good.replace("\nfwaudit_last_run_success 1\n", "\nfwaudit_last_run_success 0\n") != good
+    assert failed(bad) == bad
+    assert failed("somebody else's file") == failed("") == "".join(good.splitlines(True)[-3:-1]) + \
+        "fwaudit_last_run_success 0\n"
+
+
+# label=value[UOM];[warn];[crit];[min];[max], in the words of the plugins' guidelines
+_PERFDATA = r"[a-z]+=-?[\d.]+(?:s|ms|us|%|[KMGT]?B|c)?(?:;[\d.:@~]*){0,4}"
+_STATUS_LINE = re.compile(rf"FWAUDIT (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| {_PERFDATA}( {_PERFDATA})*")
 
 
 @pytest.mark.parametrize("make", ALL)
 def test_nagios(make):
     made = make()
     first, *more = FORMATS["nagios"](made).splitlines()
-    assert re.fullmatch(r"FWAUDIT (OK|WARNING|CRITICAL|UNKNOWN) - [^|]+ \| (?:[a-z]+=\d+;\d*;\d*;\d* ?)+", first)
-    assert not any("|" in line for line in more)
+    assert _STATUS_LINE.fullmatch(first)
+    assert not any(char in line for line in [first.split("|")[0], *more] for char in "|`~$&'\"<>\\;")
     assert len(first) < 1024
+    assert _STATUS_LINE.fullmatch(FORMATS["nagios"](replace(made, seconds=0.4142)).splitlines()[0])[0].endswith(
+        " time=0.41s;;;0")
+
+
+def test_nagios_where_nothing_could_be_found_out():
+    from fwaudit.render.nagios import failed
+
+    assert failed("no | such\nfile") == "FWAUDIT UNKNOWN - no _ such_x0afile\n"
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -134,10 +177,24 @@ def test_ocsf(make):
 
 @pytest.mark.parametrize("make", ALL)
 def test_markdown(make):
-    text = FORMATS["markdown"](make())
-    assert "<script>" not in text
-    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ")}
-    assert widths <= {8}
+    """As GitHub reads it: tables keep their columns, and no name makes markup, a link or a mention."""
+    from markdown_it import MarkdownIt
+
+    made = make()
+    text = FORMATS["markdown"](made)
+    page = MarkdownIt("gfm-like").render(text)
+    allowed = {"h1", "h2", "p", "ul", "li", "strong", "code", "pre", "table", "thead", "tbody", "tr", "th", "td"}
+    assert set(re.findall(r"<([a-z][a-z0-9]*)", page)) <= allowed
+    rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
+    assert {len(re.findall("<t[hd][^>]*>", row)) for row in rows} <= {7}
+    if made.report.host == HOSTILE:
+        assert html.escape(clean(HOSTILE).replace('"', "")[:20], quote=False) in page.replace("&quot;", "")
+
+
+def test_markdown_notifies_nobody():
+    known = report(HOSTS[0])
+    named = replace(known, host="@all", findings=tuple(replace(each, what="ask @root") for each in known.findings))
+    assert not re.search(r"@\w", FORMATS["markdown"](check(named, Policy(), TODAY)))
 
 
 @pytest.mark.parametrize("make", ALL)

@@ -1,0 +1,18 @@
+"""What a report was asked not to show, in a sentence that every format has."""
+
+from __future__ import annotations
+
+from fwaudit.model.report import Report
+
+
+def hidden_in_words(report: Report) -> str:
+    """``12 more ports and 3 more findings are hidden by --only bypass.``; empty where nothing is hidden.
+
+    IPv4 and IPv6 of one port are one.
+    """
+    hidden = report.hidden
+    ports = len({each.service for each in hidden.exposures})
+    counts = [f"{count:,} more {name}{'' if count == 1 else 's'}"
+              for count, name in ((ports, "port"), (len(hidden.findings), "finding")) if count]
+    verb = "is" if ports + len(hidden.findings) == 1 else "are"
+    return f"{' and '.join(counts)} {verb} hidden by {hidden.by}." if counts else ""
