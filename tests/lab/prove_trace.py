@@ -104,7 +104,7 @@ def _compare(world: World, predictor: Predictor, packets: Sequence[Packet], out:
             continue
         theirs = rules.met(events, known, packet.family)
         ours = path_of(trace)
-        found = rules.compare(ours, theirs)
+        found = rules.compare(ours, theirs, packet.family)
         if found != "another path":
             out.counts[profile, found] += 1
             out.counts[profile, "rules"] += len(theirs) if found == "same" else 0
@@ -163,7 +163,7 @@ class Rules:
                 for name in self._below(place, rule.target.chain))
         return out
 
-    def compare(self, ours: Sequence[Place], theirs: Sequence[Place]) -> str:
+    def compare(self, ours: Sequence[Place], theirs: Sequence[Place], family: int) -> str:
         """``same`` where both name the same rules in the same order; ``doubtful`` where the kernel's way parts from
         ours at a rule of which the engine says that it may match or not (it tells one of the ways to the same end);
         else ``another path``."""
@@ -172,7 +172,7 @@ class Rules:
             while at < len(ours) and ours[at] != place and self._is_partial(ours[at]):
                 at += 1
             if at == len(ours) or ours[at] != place:
-                if self._is_partial(place) and self._has_idle_part(place):
+                if self._is_partial(place) and self._has_idle_part(place, family):
                     continue
                 return self._difference([place, *ours[: at + 1]])
             at += 1
@@ -190,9 +190,9 @@ class Rules:
         rules = self._rules.get(place, [])
         return len(rules) > 1 or any(isinstance(rule.target, Inline) for rule in rules)
 
-    def _has_idle_part(self, place: Place) -> bool:
+    def _has_idle_part(self, place: Place, family: int) -> bool:
         """A rule that does nothing to some packets: ``vmap { "wg0" : continue, … }``."""
-        return any(isinstance(rule.target, Continue) for rule in _flat(self._rules.get(place, [])))
+        return any(self._is_idle(rule, place, family) for rule in _flat(self._rules.get(place, [])))
 
     def _is_doubtful(self, place: Place) -> bool:
         """Whether the rule asks something that the engine cannot know."""
@@ -221,7 +221,8 @@ class Rules:
                            isinstance(each.target, Inline) and self._is_idle(each, place, family))
                        for name in self._below(place, target.chain) for each in chains[name].rules)
         if isinstance(target, Dnat | Snat):
-            return target.family not in (0, family)  # "dnat ip to" has no effect on IPv6
+            named = target.family or (0 if target.addresses is None else 4 if target.addresses[1] < 1 << 32 else 6)
+            return named not in (0, family)  # "snat ip to" has no effect on IPv6
         return isinstance(target, Continue)
 
     def _below(self, place: Place, name: str) -> frozenset[str]:
