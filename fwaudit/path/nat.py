@@ -13,6 +13,8 @@ from fwaudit.path.state import PacketState, but
 
 _MAX_CHOICES = 64
 _LINK_SCOPES = ("link", "host")
+_NARROW = (1, 2, 5)
+"""Scopes of IPv6 that the kernel tells apart: of the interface, of the link, of the site (ipv6_addr_scope)."""
 
 
 class NatUnknown(Exception):
@@ -20,13 +22,12 @@ class NatUnknown(Exception):
 
 
 def translate(state: PacketState, target: Dnat | Redirect | NetmapDnat | Snat, host: Host) -> list[PacketState]:
-    """Every state that the packet may be in behind ``target``. Raises NatUnknown."""
+    """Every state that the packet may be in behind ``target``; none where the kernel drops it. Raises NatUnknown."""
     if isinstance(target, Snat):
         return _translate_source(state, target, host)
     if isinstance(target, Redirect):
-        address = _redirect_address(state, host)
         ports = _ports(target.ports, state.dport, None)
-        return [_to(state, address, port) for port in ports]
+        return [_to(state, address, port) for address in _redirect_address(state, host) for port in ports]
     if isinstance(target, NetmapDnat):
         if state.dst is None:
             raise NatUnknown("NETMAP of a destination that is not known")
@@ -58,21 +59,23 @@ def _to(state: PacketState, address: int, port: int | None) -> PacketState:
                reply_sport=port)
 
 
-def _redirect_address(state: PacketState, host: Host) -> int:
-    """The address that REDIRECT turns a packet to: loopback for packets of the host itself, else one of the incoming
-    interface: the first for IPv4, for IPv6 the first of the destination's own scope (nf_nat_redirect_ipv6)."""
+def _redirect_address(state: PacketState, host: Host) -> list[int]:
+    """The address that REDIRECT turns a packet to: loopback for packets of the host itself, else the first of the
+    incoming interface, for IPv6 of the destination's own scope where that is narrow; none where the kernel finds none
+    and drops the packet (net/netfilter/nf_nat_redirect.c)."""
     if not state.iif:
-        return 127 << 24 | 1 if state.family == 4 else 1
+        return [127 << 24 | 1 if state.family == 4 else 1]
     interface = host.interfaces.get(state.iif)
-    addresses = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
+    if interface is None:
+        raise NatUnknown(f"REDIRECT on {state.iif}, whose addresses are not known")
+    addresses = [a for a in interface.addresses if a.family == state.family]
     if state.family == 4:
         addresses.sort(key=lambda a: a.scope in _LINK_SCOPES)
-    else:
-        scope = _scope(state.dst)
+    elif state.dst is not None and state.dst >> 32 == 0 and state.dst > 1:
+        addresses = []  # an IPv4-compatible one has a scope of its own in the kernel's eyes
+    elif (scope := _scope(state.dst)) in _NARROW:
         addresses = [a for a in addresses if _scope(a.value) == scope]
-    if not addresses:
-        raise NatUnknown(f"REDIRECT on {state.iif}, which has no address of that kind")
-    return addresses[0].value
+    return [a.value for a in addresses[:1]]
 
 
 def _scope(address: int | None) -> int:

@@ -212,6 +212,8 @@ class Walk:
         except nat.NatUnknown as unknown:
             self.undecided(world, str(unknown))
             return []
+        if not states:
+            self.end(world, "dropped")
         out = []
         for state in self.one_of(states, "where NAT of several destinations sends it", _sent_to):
             steps = world.steps

@@ -36,7 +36,8 @@ class BaseChain(NamedTuple):
 
 
 class ChainPlan(NamedTuple):
-    """Any chain of a table, by the base chains that it is walked from."""
+    """Any chain of a table, by the base chains that it is walked from. ``netdev``: one of them is on ingress, where
+    there is no connection yet to ask about."""
 
     name: str
     hooks: frozenset[str]
@@ -71,12 +72,14 @@ class NftGrammar:
         bases = self.base_chains(family, pool.rng.randint(1, 2 if family == "netdev" else 5))
         if not bases:
             return ""
-        plans = [ChainPlan(base.name, frozenset((base.hook,)), base.side, True, family == "netdev") for base in bases]
+        plans = [ChainPlan(base.name, frozenset((base.hook,)), base.side, True, base.hook == "ingress")
+                 for base in bases]
         users: list[ChainPlan] = []
         for number in range(pool.rng.randint(0, min(5, rules))):
             home = pool.one(plans)
             hooks = {plan.hooks for plan in plans if plan.side == home.side and pool.chance(0.4)} | {home.hooks}
-            users.append(ChainPlan(f"u{number}", frozenset().union(*hooks), home.side, False, home.netdev))
+            reach = frozenset().union(*hooks)
+            users.append(ChainPlan(f"u{number}", reach, home.side, False, "ingress" in reach))
         own = {"ip": (4,), "ip6": (6,)}.get(family, families)
         values = Values(pool)
         named = [] if pool.chance(0.4) else [
@@ -190,4 +193,11 @@ class _RuleWriter:
             self.added = True
             ip = "ip" if draft.version == 4 else "ip6"
             return f"{pool.one(('add', 'update'))} @seen{draft.version} {{ {ip} saddr }}"
-        return pool.one(("counter", "counter", 'log prefix "a b" group 9', "log group 9"))
+        choices = ["counter", "counter", 'log prefix "a b" group 9', "log group 9", "meta nftrace set 1"]
+        if not draft.netdev:
+            choices += ["meta priority set 1:2", "ct label set 1"]
+        if draft.version == 4:
+            choices.append("ip dscp set cs1")
+        if draft.proto == "tcp":
+            choices.append("tcp option maxseg size set 1200")
+        return pool.one(choices)

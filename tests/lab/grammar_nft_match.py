@@ -95,10 +95,11 @@ class NftMatches:
             choices += [self.icmp] * 3
         if not draft.netdev:
             choices += [self.state, self.state, self.status, self.connection, self.connection, self.ct_mark, self.fib]
-        elif draft.version:
+        elif draft.version and self.family == "netdev":  # inet's ingress refuses it
             choices.append(self.fib)
         if self.named:
             choices += [self.lookup] * 3
+        choices.append(self.seldom)
         for _ in range(8):
             text = pool.one(choices)(draft)
             if text:
@@ -208,6 +209,26 @@ class NftMatches:
                 choices += ["meta nfproto ipv4", "meta nfproto ipv6", "meta nfproto != ipv4"]
         return pool.one(choices) if choices else ""
 
+    def seldom(self, draft: Draft) -> str:
+        """Header bytes without a name, headers that plain packets lack, and what is alike for all of a family."""
+        pool = self.pool
+        choices = []
+        if draft.proto in ("tcp", "udp", "th"):
+            choices.append(f"@th,16,16 {pool.one(('', '!= '))}{pool.port():#x}")
+        if draft.hooks <= {"prerouting", "input", "forward"} and not draft.netdev:
+            choices.append(f"meta secpath {pool.one(('exists', 'missing'))}")
+        if draft.version == 4:
+            choices += ["ip version 4", "ip option lsrr exists"]
+            if not draft.proto:
+                choices += ["ip protocol { tcp, udp }", "ip protocol != udp"]
+            if self.family == "ip":
+                choices.append(f"@nh,128,32 {int(ipaddress.IPv4Address(pool.address(4))):#x}")
+        if draft.version == 6:
+            choices += ["ip6 version 6", "exthdr frag exists", "exthdr hbh missing", "rt type 0"]
+            if not draft.proto:
+                choices += ["ip6 nexthdr { tcp, udp }", "ip6 nexthdr != udp"]
+        return pool.one(choices) if choices else ""
+
     # ---- connection tracking ----------------------------------------------------------------------------------------
 
     def state(self, draft: Draft) -> str:
@@ -245,7 +266,7 @@ class NftMatches:
         sign = pool.one(("", "", "!= "))
         if draft.hooks <= {"prerouting"} and pool.chance(0.2):
             return pool.one(("fib saddr . iif oif exists", "fib saddr . iif oif missing", "fib saddr oif exists",
-                             "fib saddr . iif oif 0", "fib saddr oif missing", "fib saddr . iif oif != 0"))
+                             "fib saddr . mark . iif oif exists", "fib saddr oif missing", "fib saddr . iif oif != 0"))
         limit = ""
         if pool.chance(0.2):
             limit = " . iif" if draft.hooks <= {"prerouting", "input", "forward"} else (

@@ -94,7 +94,7 @@ class Values:
     def interface(self, prefix: bool = False) -> Constant:
         name = self.pool.interface()
         if prefix:
-            name = name[: self.pool.rng.randint(1, len(name))]
+            name = name[: self.pool.rng.randint(1, min(14, len(name)))]
             return Constant(f'"{name}*"', name, name)
         return Constant(f'"{name}"', name + "\0", name)
 

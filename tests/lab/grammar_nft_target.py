@@ -107,6 +107,8 @@ class NftTargets:
             return f"ct state vmap {{ {', '.join(f'{state} : {self.values.verdict(below)}' for state in states)} }}"
         kinds, key = self.any_key(draft)
         elements = self.values.elements(kinds, 5, pool.chance(0.4))
+        if len(kinds) == 1 and pool.chance(0.15):
+            elements.append("*")  # whatever is none of them
         return f"{key} vmap {{ {', '.join(f'{each} : {self.values.verdict(below)}' for each in elements)} }}"
 
     # ---- final ------------------------------------------------------------------------------------------------------
@@ -144,6 +146,8 @@ class NftTargets:
                 return mapped
         place = pool.one((*CONTAINERS[draft.version], *CONTAINERS[draft.version], *HOSTS[draft.version],
                           "127.0.0.1" if draft.version == 4 else "::1"))
+        if draw > 0.97 and draft.version == 4:
+            return word.replace(" to", " prefix to") + " ip daddr map { 10.77.0.0/24 : 172.17.0.0/24 }"
         if draw > 0.94:
             base = CONTAINERS[draft.version][0]
             return f"{word} {base}-{base[:-1]}{int(base[-1]) + 2}"
@@ -164,6 +168,8 @@ class NftTargets:
         kinds, key = self.any_key(draft)
         elements = self.values.elements(kinds, 4, pool.chance(0.3))
         data = pool.one((address, f"{address} . port"))
+        if pool.chance(0.1):
+            kinds, key, elements = (), "numgen inc mod 2", ["0", "1"]
         return f"{word} {key} map {{ {', '.join(f'{each} : {self.values.data(data)}' for each in elements)} }}"
 
     def source_nat(self, draft: Draft) -> str:
@@ -175,6 +181,11 @@ class NftTargets:
         if not draft.version:
             return pool.one(("accept", "accept", "drop"))
         word = f"snat {draft.ip} to" if self.family == "inet" else "snat to"
+        if pool.chance(0.15):
+            kinds, key = self.any_key(draft)
+            elements = self.values.elements(kinds, 3, pool.chance(0.3))
+            hosts = ", ".join(f"{each} : {pool.one(HOSTS[draft.version])}" for each in elements)
+            return f"{word} {key} map {{ {hosts} }}"
         host = pool.one(HOSTS[draft.version])
         if pool.chance(0.1):
             return f"{word} {host}-{host[:-1]}{int(host[-1]) + 3}"

@@ -8,7 +8,7 @@ import pytest
 
 from fwaudit.model.condition import In
 from fwaudit.model.host import Address, Interface
-from fwaudit.model.ruleset import Chain, Dnat, Rule, Ruleset, Snat, Table
+from fwaudit.model.ruleset import Chain, Dnat, Redirect, Rule, Ruleset, Snat, Table
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.netfilter.facts import facts_of
 from fwaudit.packet.address import parse_address
@@ -64,3 +64,20 @@ def test_nat_that_changes_nothing_settles_it_for_its_own_sources_alone() -> None
     walk = Walk(Tables(host, facts_of(host)), host, 4)
     found = {world.state.dst: world.peers for world in walk.hook([World(PACKET, ALL)], "prerouting", "eth0")}
     assert found == {PACKET.dst: IntervalSet.range(0, 9), 1: ~IntervalSet.range(0, 9)}
+
+
+@pytest.mark.parametrize(("dst", "to"), [
+    ("2001:db8:99::7", "2001:db8:1::11"), ("::", "2001:db8:1::11"), ("::ffff:1.2.3.4", "2001:db8:1::11"),
+    ("ff0e::1", "2001:db8:1::11"), ("fe80::7", "fe80::1"), ("ff02::1", "fe80::1"),
+    ("ff05::2", ""), ("::2", ""),  # no address of a site, nor an IPv4-compatible one: dropped
+])
+def test_redirect_goes_to_an_address_of_the_scope(dst: str, to: str) -> None:
+    own = (Address(6, v6("2001:db8:1::11"), 64), Address(6, v6("fe80::1"), 64, "link"))
+    host = replace(HOST, interfaces={"eth0": Interface("eth0", 2, addresses=own)})
+    state = PacketState(6, 6, dst=v6(dst), dport=80, iif="eth0")
+    assert [found.dst for found in translate(state, Redirect(), host)] == ([v6(to)] if to else [])
+
+
+def test_redirect_without_the_interface_is_not_known() -> None:
+    with pytest.raises(NatUnknown, match="not known"):
+        translate(PacketState(4, 6, dst=1, dport=80, iif="eth9"), Redirect(), HOST)
