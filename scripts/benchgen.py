@@ -2,7 +2,8 @@
 
 ``block``: a long list of networks in DOCKER-USER in front of some containers. ``f2b``: four fail2ban jails. ``kube``:
 kube-proxy's services, 11 rules and 4 chains each. ``docker``: published containers alone. ``mixed``: all of it, and
-ufw. Addresses come from a fixed random seed.
+ufw. ``office``: a router of 20 networks, with a chain for each, servers that a few networks may use, machines let in by
+their hardware address, and addresses locked out for a while. Addresses come from a fixed random seed.
 
 usage: scripts/benchgen.py KIND SIZE      prints the text
 """
@@ -13,7 +14,7 @@ import random
 import sys
 from typing import NamedTuple
 
-KINDS = ("mixed", "block", "f2b", "kube", "docker")
+KINDS = ("mixed", "block", "f2b", "kube", "docker", "office")
 FIRST_PORT = 10000
 FIRST_CONTAINER = 0xAC110002  # 172.17.0.2
 JAILS = {"f2b-sshd": 22, "f2b-nginx": 443, "f2b-postfix": 25, "f2b-dovecot": 143}
@@ -30,6 +31,8 @@ class Made(NamedTuple):
 def make(kind: str, size: int) -> Made:
     """A ruleset of about ``size`` rules."""
     rng = random.Random(f"{kind} {size}")  # noqa: S311 - not for secrets
+    if kind == "office":
+        return _office(size, rng)
     containers = {"mixed": size // 100, "block": size // 100, "docker": size // 3}.get(kind, 10) or 1
     blocked = {"mixed": size * 3 // 10, "block": size * 97 // 100}.get(kind, 0)
     bans = {"mixed": size * 4 // 10, "f2b": size}.get(kind, 0)
@@ -91,6 +94,43 @@ def _kube(services: int, rng: random.Random) -> tuple[list[str], list[str]]:
             rules.append(f'-A {endpoint} -p tcp -m comment --comment "{name}" -m tcp '
                          f"-j DNAT --to-destination {pod}:8080")
     return chains, rules
+
+
+OFFICE_NETWORKS = 20
+OFFICE = 0x0A140000
+"""10.20.0.0: the office's networks are the /24s from here on, on vlan0, vlan1, …; the rest is behind uplink."""
+
+
+def _office(size: int, rng: random.Random) -> Made:
+    """FORWARD of a router: spoofed sources, then a chain for each network with what may come into it."""
+    chains = [f"to-vlan{i}" for i in range(OFFICE_NETWORKS)]
+    rules = ["-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+             "-A FORWARD -m recent --rcheck --seconds 600 --name locked-out --mask 255.255.255.255 --rsource -j DROP"]
+    for i in range(OFFICE_NETWORKS):
+        network = f"{_text(OFFICE + 256 * i)}/24"
+        rules += [f"-A FORWARD ! -s {network} -i vlan{i} -j DROP", f"-A FORWARD -s {network} -i uplink -j DROP",
+                  f"-A FORWARD -d {network} -o vlan{i} -j to-vlan{i}"]
+    rules.append("-A FORWARD -o uplink -j ACCEPT")
+    services = ("22", "80,443", "25,465,587,993", "445,139", "3389", "5900:5910", "53", "8000:8080")
+    for _ in range(size - len(rules) - OFFICE_NETWORKS):
+        i = rng.randrange(OFFICE_NETWORKS)
+        server = _text(OFFICE + 256 * i + rng.randint(10, 30))
+        ports, choice = rng.choice(services), rng.random()
+        if choice < 0.6:
+            source = f"-s {_text(OFFICE + 256 * rng.randrange(OFFICE_NETWORKS))}/24 " if choice < 0.45 else ""
+            match = f"multiport --dports {ports}" if "," in ports else f"tcp --dport {ports}"
+            rules.append(f"-A to-vlan{i} {source}-d {server}/32 -p tcp -m {match} -j ACCEPT")
+        elif choice < 0.8:
+            rules.append(f"-A to-vlan{i} -s {_network(rng)} -d {server}/32 -p tcp -m tcp --dport 22 -j ACCEPT")
+        elif choice < 0.9:
+            hardware = ":".join(f"{rng.getrandbits(8):02x}" for _ in range(6))
+            rules.append(f"-A to-vlan{i} -d {server}/32 -m mac --mac-source {hardware} -j ACCEPT")
+        else:
+            rules.append(f"-A to-vlan{i} -s {_network(rng)} -j DROP")
+    rules += [f"-A {chain} -j REJECT --reject-with icmp-admin-prohibited" for chain in chains]
+    heads = ["*filter", ":INPUT ACCEPT [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]",
+             *(f":{chain} - [0:0]" for chain in chains)]
+    return Made("\n".join([*heads, *rules, "COMMIT", ""]), len(rules), ())
 
 
 def _text(address: int) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 
+_END = (-1, 0)
+
 
 class StepFunction:
     """``values[i]`` holds from ``starts[i]`` up to the next start. ``starts[0]`` is 0; the last value has no end."""
@@ -134,18 +136,24 @@ class StepPool:
         if len(f.starts) == 1:
             constant = f.values[0]
             return self.map(g, lambda value: join(constant, value))
-        out: list[tuple[int, int]] = []
-        i = j = at = 0
-        f_starts, g_starts = f.starts, g.starts
-        while True:
-            out.append((at, join(f.values[i], g.values[j])))
-            f_next = f_starts[i + 1] if i + 1 < len(f_starts) else None
-            g_next = g_starts[j + 1] if j + 1 < len(g_starts) else None
-            if f_next is None and g_next is None:
-                return self.build(out)
-            at = min(x for x in (f_next, g_next) if x is not None)
-            i += f_next == at
-            j += g_next == at
+        starts: list[int] = []
+        values: list[int] = []
+        f_next, g_next = iter(zip(f.starts, f.values, strict=True)), iter(zip(g.starts, g.values, strict=True))
+        f_start, f_then = next(f_next)
+        g_start, g_then = next(g_next)
+        f_value, g_value = f_then, g_then
+        for at in sorted({*f.starts, *g.starts}):
+            if at == f_start:
+                f_value = f_then
+                f_start, f_then = next(f_next, _END)
+            if at == g_start:
+                g_value = g_then
+                g_start, g_then = next(g_next, _END)
+            value = join(f_value, g_value)
+            if not values or values[-1] != value:
+                starts.append(at)
+                values.append(value)
+        return self._intern(tuple(starts), tuple(values))
 
     def choose(self, area: IntervalSet, inside: StepFunction, outside: StepFunction) -> StepFunction:
         """``inside`` on ``area``, ``outside`` elsewhere. Costs what lies at the smaller side's borders."""

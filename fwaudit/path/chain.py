@@ -160,7 +160,7 @@ class ChainEvaluator:
             if position < start:
                 continue
             said, src, dst, _ = rows[position]
-            conditions, compiled, _ = texts[id(said)]
+            conditions, compiled, _, _ = texts[id(said)]
             bounds = YES
             if src is not None:
                 bounds = among(src, state.src)

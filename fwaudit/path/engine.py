@@ -5,24 +5,28 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
-from fwaudit.packet.fields import ICMPV6, STATE_ESTABLISHED, STATE_NEW
+from fwaudit.packet.fields import ICMPV6, MAX_PORT, STATE_ESTABLISHED, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.assume import Assumed
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
+from fwaudit.path.reads import mask_of
 from fwaudit.path.route import Admission, Fib
 from fwaudit.path.routing_facts import RoutingFacts
-from fwaudit.path.state import PEER, PacketState
+from fwaudit.path.state import PEER, PORT_FIELDS, PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
 
 _WRITES = re.compile(r"--(?:add|del|map)-set (\S+)|\b(?:add|update|delete) @(\S+)")
 """A set that a rule writes to, in a rule's text."""
+_DESTINATION_PORTS = ("dport", "orig_dport", "reply_sport")
+"""Where rules of a hook find the port that a question names."""
 
 
 class Engine:
@@ -63,6 +67,17 @@ class Engine:
         outcomes = [Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
                     for end, area in possibly.items()]
         return Reach(query, tuple(outcomes))
+
+    def port_ranges(self, family: int, hook: Literal["input", "forward"], device: str) -> list[tuple[int, int]]:
+        """The ranges of destination ports, both ends included, that no rule of a hook tells apart. One question for
+        each range answers for all 65,536 ports."""
+        chains = [self.tables.chain(base, family) for base in self.tables.base_chains(family, hook, device)]
+        if any(chain.whole & mask_of(PORT_FIELDS) for chain in chains):
+            return [(port, port) for port in range(MAX_PORT + 1)]
+        borders = {border for chain in chains for field in _DESTINATION_PORTS
+                   for border in chain.classes().borders(field)}
+        starts = sorted({0, *(border for border in borders if border <= MAX_PORT)})
+        return list(zip(starts, [start - 1 for start in starts[1:]] + [MAX_PORT], strict=True))
 
     def trace(self, query: Query, *, apart: bool = False, most_walks: int = 256) -> Trace:
         """One packet: ``query.sources`` must be one address (or the host's own choice for a packet it sends).

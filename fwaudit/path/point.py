@@ -94,7 +94,7 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int, given: Given | No
         said, src, dst, _ = chain.rows[place]
         if not (_is_in(src, state.src, peer) and _is_in(dst, state.dst, peer)):
             continue
-        conditions, compiled, _ = special.texts[id(said)]
+        conditions, compiled, _, _ = special.texts[id(said)]
         following: dict[Change, Fork] = {}
         for change, now in live.items():
             here = changed(state, change)

@@ -14,7 +14,7 @@ from fwaudit.path.state import FIELD_INDEX, PacketState
 if TYPE_CHECKING:
     from fwaudit.path.compiled import CompiledRule
 
-_DST, _SRC = FIELD_INDEX["dst"], FIELD_INDEX["src"]
+_DST, _SRC, _DPORT = FIELD_INDEX["dst"], FIELD_INDEX["src"], FIELD_INDEX["dport"]
 _INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")
 Exact = tuple[int, int] | None
 """(index of a field, its one value) that a rule is about."""
@@ -26,6 +26,8 @@ class Text(NamedTuple):
     conditions: tuple[Condition, ...]
     compiled: CompiledRule
     exact: Exact
+    ports: tuple[int, int] | None
+    """The range of ``dport`` that it is about, its end not included; None where it asks for none, or for several."""
 
 
 Divided = list[tuple[int, Text, tuple[Condition, ...]]]
@@ -35,15 +37,17 @@ Divided = list[tuple[int, Text, tuple[Condition, ...]]]
 class Specialised:
     """``texts`` by the identity of what a row says; rows whose text is not there do not match such packets.
 
-    Of 10,000 rules about one address or port each, `candidates` looks up the few that speak of the packet's own.
+    Of 10,000 rules about one address, port or range of ports each, `candidates` looks up the few that speak of the
+    packet's own.
     """
 
-    __slots__ = ("_buckets", "_general", "texts")
+    __slots__ = ("_buckets", "_general", "_ranges", "texts")
 
     def __init__(self, rows: list[ReadRow], divided: Divided, state: PacketState) -> None:
         self.texts = _left(divided, state)
         self._general: list[int] = []
         self._buckets: dict[int, dict[int, list[int]]] = {}
+        self._ranges: list[tuple[int, int, int]] = []
         texts, general, buckets = self.texts, self._general, self._buckets
         for place, (said, src, dst, _) in enumerate(rows):
             text = texts.get(id(said))
@@ -56,7 +60,9 @@ class Specialised:
                 bounds = src.bounds
                 if len(bounds) == 2 and bounds[1] == bounds[0] + 1:
                     exact = _SRC, bounds[0]
-            if exact is None:
+            if exact is None and text.ports is not None:
+                self._ranges.append((*text.ports, place))
+            elif exact is None:
                 general.append(place)
                 if src is dst is None and not text.conditions and text.compiled.ends_chain:
                     break  # nothing behind an unconditional verdict is reached
@@ -72,6 +78,10 @@ class Specialised:
                 found += bucket.values()
             elif value in bucket:
                 found.append(bucket[value])
+        if self._ranges:
+            port = state[_DPORT]
+            found.append([place for low, end, place in self._ranges
+                          if port is None or low <= port < end])  # type: ignore[operator]
         if not found:
             return self._general
         out = [place for part in found for place in part] + self._general
@@ -94,7 +104,7 @@ def divide(compiled: dict[int, CompiledRule], late: int) -> Divided:
                 is_late = known[id(part)] = _is_late(part, late)
             (left if is_late else early).append(part)
         conditions = tuple(left) if early else rule.conditions
-        out.append((said, Text(conditions, rule, _exact(conditions)), tuple(early)))
+        out.append((said, Text(conditions, rule, _exact(conditions), _range(conditions)), tuple(early)))
     return out
 
 
@@ -135,4 +145,12 @@ def _exact(conditions: tuple[Condition, ...]) -> Exact:
     for name in _INDEXED if found else ():
         if name in found:
             return FIELD_INDEX[name], found[name]
+    return None
+
+
+def _range(conditions: tuple[Condition, ...]) -> tuple[int, int] | None:
+    for condition in conditions:
+        if isinstance(condition, In) and condition.field == "dport" and len(condition.values.bounds) == 2:
+            low, end = condition.values.bounds
+            return low, end
     return None

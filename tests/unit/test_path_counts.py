@@ -2,17 +2,20 @@
 
 import random
 import time
+from itertools import pairwise
 
 import pytest
 
+from fwaudit.model.condition import Masked
 from fwaudit.model.host import Address, Host, Interface, Route, UfwPolicy
 from fwaudit.model.host import Engine as Docker
-from fwaudit.model.ruleset import Chain, Jump, Rule, Ruleset, Table
+from fwaudit.model.ruleset import Chain, Drop, Jump, Rule, Ruleset, Table
 from fwaudit.model.verdict import Query
 from fwaudit.netfilter.iptables_save import parse
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path import chain
 from fwaudit.path.engine import Engine
+from fwaudit.path.state import PacketState
 
 DEVICES = {"eth0": 0xCB00710A, "eth1": 0xC0A8320A, "wg0": 0x0A080001, "docker0": 0xAC110001}
 BRIDGE = 0xAC110002
@@ -100,6 +103,33 @@ def test_all_ports_are_as_many_questions_as_the_rules_tell_ports_apart() -> None
     for port in range(65536):
         some.reach(Query(4, "eth0", DEVICES["eth0"], 6, port, ALL, None, "input"))
     assert some.evaluations <= 2 * 50 + 7
+
+
+def test_overlapping_ranges_of_ports_are_a_class_for_each_border_and_few_rules_each() -> None:
+    """However hostile: 65,536 ports are at most so many classes, and a class costs the ranges that it lies in."""
+    rng = random.Random(4)
+    lows = [rng.randrange(62_000) for _ in range(300)]
+    rules = [f"-A INPUT -s {network} -p tcp -m tcp --dport {low}:{low + 3000} -j DROP"
+             for low, network in zip(lows, networks(300), strict=True)]
+    some = engine(table("filter", rules))
+    ranges = some.port_ranges(4, "input", "eth0")
+    assert ranges[0][0] == 0 and ranges[-1][1] == 65535 and len(ranges) <= 601
+    assert all(low == before + 1 for (_, before), (low, _) in pairwise(ranges))
+    for low, high in ranges:
+        for port in (low, high):
+            some.reach(Query(4, "eth0", DEVICES["eth0"], 6, port, ALL, None, "input"))
+    assert some.evaluations == len(ranges)
+    chains = [made for compiler in some.tables._compilers.values() for made in compiler.chains.values()]
+    for made in chains:
+        for special in made._special.values():
+            looked_at = [len(special.candidates(PacketState(4, 6, dport=low))) for low, _ in ranges]
+            assert sum(looked_at) == sum(low <= first <= low + 3000 for first, _ in ranges for low in lows)
+
+
+def test_ports_that_a_rule_takes_bit_by_bit_are_a_class_each() -> None:
+    chain = Chain("base", (Rule((Masked("dport", 1, 1),), Drop(), "odd", 1),), "input")
+    some = Engine(host(Ruleset((Table("nft", "ip", "filter", {"base": chain}),))))
+    assert len(some.port_ranges(4, "input", "eth0")) == 65536
 
 
 def test_3_to_the_200th_ways_through_nested_jumps_are_200_chains() -> None:
