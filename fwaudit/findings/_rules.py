@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from shlex import quote
 
 from fwaudit.exposure.words import where_from
 from fwaudit.findings.base import Audited, Kind
@@ -17,16 +19,20 @@ from fwaudit.model.report import Exposure, Finding, Severity, Way
 from fwaudit.model.ruleset import Accept, Drop, Goto, Jump, Reject, Return, Rule, Table
 from fwaudit.model.verdict import Query
 from fwaudit.netfilter.denote import simplify
+from fwaudit.netfilter.rule_words import plain, words_of
+from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import STATE_ESTABLISHED, Field
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.engine import Engine
 
 CHAIN = "DOCKER-USER"
 UFW = ("ufw-", "ufw6-")
+STRANGERS = {4: ("203.0.113.77", "198.51.100.7", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
+"""Addresses of nobody in particular: two for documentation, and one that is routed."""
 _SHOWN = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placed:
     """A rule, and the chain of which table it stands in."""
 
@@ -39,7 +45,7 @@ class Placed:
         """``DOCKER-USER rule 2: -A DOCKER-USER -i eth0 -j DROP``."""
         return f"{self.chain} rule {self.rule.number}: {self.rule.text}"
 
-    @property
+    @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Its conditions, those inside of conjunctions too."""
         return tuple(_flat(self.rule.conditions))
@@ -55,9 +61,30 @@ def filter_tables(host: Host) -> Iterator[tuple[int, Table]]:
             yield (4 if table.family == "ip" else 6), table
 
 
+class _Same:
+    """A table as the key of a memory: the very same one, not one that is alike."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.table is other.table
+
+
 def admin_rules(table: Table) -> tuple[Placed, ...]:
     """The rules that somebody wrote into DOCKER-USER, and into chains of his own that it leads to; without the RETURN
     that Docker puts at its end, and without ufw's own chains."""
+    return _admin_rules(_Same(table))
+
+
+@lru_cache(maxsize=4)  # every finding about DOCKER-USER asks for them, and there may be 100,000
+def _admin_rules(same: _Same) -> tuple[Placed, ...]:
+    table = same.table
     found: list[Placed] = []
     left, seen = [CHAIN], {CHAIN}
     while left:
@@ -77,16 +104,23 @@ def admin_rules(table: Table) -> tuple[Placed, ...]:
 def is_asked(table: Table) -> bool:
     """Whether FORWARD comes to DOCKER-USER: it jumps there, or a chain does that it jumps to, before a rule that ends
     the matter for every packet."""
+    return _is_asked(_Same(table))
+
+
+@lru_cache(maxsize=4)
+def _is_asked(same: _Same) -> bool:
     left, seen = ["FORWARD"], {"FORWARD"}
     while left:
-        chain = table.chains.get(left.pop())
+        chain = same.table.chains.get(left.pop())
         for rule in chain.rules if chain is not None else ():
             if isinstance(rule.target, (Jump, Goto)) and rule.target.chain not in seen:
+                if rule.target.chain == CHAIN:
+                    return True
                 seen.add(rule.target.chain)
                 left.append(rule.target.chain)
-            if is_always(rule) and isinstance(rule.target, (Accept, Drop, Reject, Return, Goto)):
+            if isinstance(rule.target, (Accept, Drop, Reject, Return, Goto)) and is_always(rule):
                 break
-    return CHAIN in seen
+    return False
 
 
 def asked_tables(host: Host) -> Iterator[tuple[int, Table, tuple[Placed, ...]]]:
@@ -103,12 +137,18 @@ def tool(table: Table) -> str:
     return f"{name}-legacy" if table.backend == "legacy" else name
 
 
+def typed(text: str) -> str:
+    """A rule without its ``-A CHAIN``, as a shell takes it: comments and names in it are data, whatever they hold."""
+    words = map(plain, words_of(text)[2:])
+    return " ".join(word if word == "!" else quote(word) for word in words)
+
+
 # ---- what rules say -------------------------------------------------------------------------------------------------
 
 
 def is_always(rule: Rule) -> bool:
     """Whether a rule is for every packet."""
-    return simplify(All(rule.conditions)) == TRUE
+    return not rule.conditions or simplify(All(rule.conditions)) == TRUE
 
 
 def restricts(placed: Placed) -> bool:
@@ -207,7 +247,7 @@ def engine_without(host: Host, table: Table, rules: Iterable[Placed]) -> Engine:
     """The engine of the same host without some rules."""
     away = {(placed.chain, placed.rule.number) for placed in rules}
     return engine_with(host, table, {name: [rule for rule in table.chains[name].rules
-                                            if (name, rule.number) not in away] for name, _ in away})
+                                            if (name, rule.number) not in away] for name in {name for name, _ in away}})
 
 
 def reaching(engine: Engine, exposure: Exposure, way: Way, sources: IntervalSet) -> IntervalSet:
@@ -220,11 +260,11 @@ def reaching(engine: Engine, exposure: Exposure, way: Way, sources: IntervalSet)
     return found
 
 
-def closed_under(audited: Audited, engine: Engine, family: int, *, wrong: bool = False,
-                 iif: str = "") -> tuple[tuple[Exposure, Way], ...]:
+def closed_under(audited: Audited, engine: Engine, family: int, *,
+                 wrong: bool = False) -> tuple[tuple[Exposure, Way], ...]:
     """What certainly gets in now and certainly would not, wholly or in part, with ``engine``'s rules.
 
-    ``wrong``: only sources that policy denies. ``iif``: only by this interface.
+    ``wrong``: only sources that policy denies.
     """
     found = []
     for exposure in audited.exposures:
@@ -232,10 +272,18 @@ def closed_under(audited: Audited, engine: Engine, family: int, *, wrong: bool =
             continue
         for way in exposure.ways:
             sources = way.bypass if wrong else way.certainly
-            if sources and iif in ("", way.iif) and sources - reaching(engine, exposure, way, sources):
+            if sources and sources - reaching(engine, exposure, way, sources):
                 found.append((exposure, way))
                 break
     return tuple(found)
+
+
+def sample(family: int, sources: IntervalSet) -> int:
+    """One of the sources, if possible one that a reader takes for a stranger's."""
+    for text in STRANGERS[family]:
+        if parse_address(text)[1] in sources:
+            return parse_address(text)[1]
+    return sources.lowest()
 
 
 def resting(kind: Kind, audited: Audited, exposure: Exposure | None, subject: str, severity: Severity, what: str, *,

@@ -14,6 +14,11 @@ from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import IntervalSet
 
 
+def said(rule: UfwRule) -> str:
+    """A rule as ufw takes it, without its comment."""
+    return rule.text.partition(" comment '")[0]
+
+
 def rule_name(rule: UfwRule) -> str:
     """``ufw rule 2: deny 5432/tcp``: its number in ``ufw status numbered``, and its text."""
     return f"ufw rule {rule.number}: {rule.text}"

@@ -20,10 +20,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fwaudit.findings._rules import CHAIN, Placed, asked_tables, engine_without, resting, restricts, tool
+from fwaudit.findings._rules import (
+    CHAIN,
+    STRANGERS,
+    Placed,
+    asked_tables,
+    engine_without,
+    holds,
+    interfaces_of,
+    resting,
+    restricts,
+    tool,
+)
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import port_name
-from fwaudit.model.condition import In, Not
+from fwaudit.model.condition import Condition, In, Not
 from fwaudit.model.host import Container, Host
 from fwaudit.model.report import Exposure, Finding, Severity
 from fwaudit.model.ruleset import Table
@@ -35,9 +46,8 @@ from fwaudit.path.engine import Engine
 
 KIND = Kind("docker-user-cuts-replies", "DOCKER-USER drops the answers that containers wait for", Severity.MEDIUM)
 
-_STRANGERS = {4: ("203.0.113.77", "198.51.100.7", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
 _HTTPS, _CLIENT_PORT = 443, 40000
-_MOST_PORTS, _MOST_SOURCES = 20, 8
+_MOST_PORTS, _MOST_SOURCES, _MOST_WAYS = 10, 4, 2
 
 
 def find(audited: Audited) -> Iterator[Finding]:
@@ -50,13 +60,15 @@ def find(audited: Audited) -> Iterator[Finding]:
         command = f"{tool(table)} -I {CHAIN} 1 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
         without = engine_without(audited.host, table, dropping)
         yield from _of_containers(audited, family, table, without, command)
-        yield from _of_ports(audited, family, dropping, command)
+        of_answers = [placed for placed in dropping if _meets_answers(audited.host, placed)]
+        if of_answers:
+            yield from _of_ports(audited, family, of_answers, command)
 
 
 def _of_containers(audited: Audited, family: int, table: Table, without: Engine, command: str) -> Iterator[Finding]:
     engine = audited.engine
     for container, bridge, address in _on_bridges(audited.host, family):
-        for stranger in (parse_address(text)[1] for text in _STRANGERS[family]):
+        for stranger in (parse_address(text)[1] for text in STRANGERS[family]):
             asks = Query(family, bridge, stranger, TCP, _HTTPS, IntervalSet.of(address), _CLIENT_PORT)
             hops = engine.fibs[family].lookup(stranger)
             doors = hops[0][1].devices if hops else ()
@@ -91,16 +103,30 @@ def _of_ports(audited: Audited, family: int, dropping: list[Placed], command: st
                 why=(f"The answer to {format_address(family, source)}:", *_by(trace)), next=(command,))
 
 
+def _meets_answers(host: Host, placed: Placed) -> bool:
+    """Whether a rule that asks for the source could meet a container's answer: it comes in by a bridge."""
+    entering = interfaces_of(placed, "iif")
+    bridges = [network.interface for network in host.engine.networks if network.driver == "bridge"]
+    return any(map(_source, placed.conditions)) and (
+        not entering or any(holds(named, bridge) for named in entering for bridge in bridges))
+
+
+def _source(condition: Condition) -> IntervalSet | None:
+    """The sources that a condition names, to be met or to be spared."""
+    asked = condition.part if isinstance(condition, Not) else condition
+    return asked.values if isinstance(asked, In) and asked.field == "src" else None
+
+
 def _lost_answers(engine: Engine, exposure: Exposure, dropping: list[Placed]) -> Iterator[tuple[int, Trace]]:
     sources: dict[int, None] = {}
     for placed in dropping:
-        for each in placed.conditions:
-            asked = each.part if isinstance(each, Not) else each
-            if isinstance(asked, In) and asked.field == "src":
-                sources[asked.values.lowest()] = None
-                sources |= {parse_address(text)[1]: None for text in _STRANGERS[exposure.family]}
-    for way in exposure.ways:
-        for source in list(sources)[:_MOST_SOURCES]:
+        for values in filter(None, map(_source, placed.conditions)):
+            sources[values.lowest()] = None
+        if len(sources) >= _MOST_SOURCES:
+            break
+    sources |= {parse_address(text)[1]: None for text in STRANGERS[exposure.family]}
+    for way in exposure.ways[:_MOST_WAYS]:
+        for source in sources:
             query = Query(exposure.family, way.iif, way.dst, TCP, exposure.service.port, IntervalSet.of(source))
             trace = engine.trace(query)
             last = trace.path[-1] if trace.path else None
@@ -112,12 +138,15 @@ def _lost_answers(engine: Engine, exposure: Exposure, dropping: list[Placed]) ->
 
 
 def _on_bridges(host: Host, family: int) -> Iterator[tuple[Container, str, int]]:
+    """One container of each bridge network: rules that cut off what comes in make no difference between them."""
+    seen: set[str] = set()
     bridges = {network.name: network.interface for network in host.engine.networks
                if network.driver == "bridge" and not network.internal}
     for container in host.engine.containers:
         for endpoint in container.endpoints if container.running else ():
             address = endpoint.address if family == 4 else endpoint.address6
-            if address is not None and bridges.get(endpoint.network):
+            if address is not None and bridges.get(endpoint.network) and endpoint.network not in seen:
+                seen.add(endpoint.network)
                 yield container, bridges[endpoint.network], address
 
 

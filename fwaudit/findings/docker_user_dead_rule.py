@@ -17,6 +17,7 @@ Before: ``iptables -A DOCKER-USER -i eth0 -j DROP``. After: ``iptables -I DOCKER
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from fwaudit.findings._rules import (
     CHAIN,
@@ -26,10 +27,12 @@ from fwaudit.findings._rules import (
     covers,
     engine_with,
     first_of,
+    is_always,
     lets_answers_through,
     listed,
     resting,
     tool,
+    typed,
     weight,
 )
 from fwaudit.findings.base import Audited, Kind
@@ -41,14 +44,16 @@ KIND = Kind("docker-user-dead-rule", "A rule in DOCKER-USER that no packet comes
 
 _ENDS = (Accept, Drop, Reject, Return, Goto)
 _MOST = 5
-_LONG_CHAIN = 2000
-"""Longer chains are lists that a program made; comparing each rule with each would take too long."""
+_LONG_CHAIN = 500
+"""Longer chains are lists that a program made; comparing each rule with each would take too long, so that only rules
+behind one that takes every packet are found there."""
 
 
 def find(audited: Audited) -> Iterator[Finding]:
     """One for each family with such rules."""
     for family, table, rules in asked_tables(audited.host):
-        dead = [(placed, taker) for placed in rules if (taker := _taken_by(placed, table)) is not None]
+        takers = _first_takers(table, rules)
+        dead = [(placed, taker) for placed in rules if (taker := _taken_by(placed, table, takers)) is not None]
         if not dead:
             continue
         moved = [placed for placed, _ in dead if placed.chain == CHAIN]
@@ -66,12 +71,21 @@ def find(audited: Audited) -> Iterator[Finding]:
             why=tuple(why), next=tuple(_next(table, rules, [placed for placed, _ in dead])))
 
 
-def _taken_by(placed: Placed, table: Table) -> Rule | None:
+def _first_takers(table: Table, rules: tuple[Placed, ...]) -> dict[str, list[Rule]]:
+    """For each chain the first rule that takes every packet."""
+    found: dict[str, list[Rule]] = {}
+    for name in {placed.chain for placed in rules}:
+        found[name] = [rule for rule in table.chains[name].rules if isinstance(rule.target, _ENDS) and is_always(rule)][
+            :1]
+    return found
+
+
+def _taken_by(placed: Placed, table: Table, takers: dict[str, list[Rule]]) -> Rule | None:
     """The earlier rule that takes every packet of a rule, where that makes a difference."""
     earlier = table.chains[placed.chain].rules
-    if len(earlier) > _LONG_CHAIN or isinstance(placed.rule.target, (Return, Continue)):
+    if isinstance(placed.rule.target, (Return, Continue)):
         return None
-    for rule in earlier:
+    for rule in earlier if len(earlier) <= _LONG_CHAIN else takers.get(placed.chain, ()):
         if rule.number >= placed.rule.number:
             return None
         if isinstance(rule.target, _ENDS) and rule.target != placed.rule.target and covers(rule, placed.rule):
@@ -82,8 +96,7 @@ def _taken_by(placed: Placed, table: Table) -> Rule | None:
 def _next(table: Table, rules: tuple[Placed, ...], dead: list[Placed]) -> Iterator[str]:
     command = tool(table)
     for placed in dead[:_MOST]:
-        words = placed.rule.text.removeprefix(f"-A {placed.chain} ")
-        yield f"{command} -D {placed.chain} {words}"
-        yield f"{command} -I {placed.chain} 1 {words}"
+        yield f"{command} -D {quote(placed.chain)} {typed(placed.rule.text)}"
+        yield f"{command} -I {quote(placed.chain)} 1 {typed(placed.rule.text)}"
     if not any(map(lets_answers_through, rules)):
         yield f"{command} -I {CHAIN} 1 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"

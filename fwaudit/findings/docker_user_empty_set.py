@@ -16,6 +16,7 @@ Before: ``ipset list blocked`` ends with ``Number of entries: 0``. After: it has
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from fwaudit.findings._rules import Placed, asked_tables, restricts
 from fwaudit.findings.base import Audited, Kind
@@ -39,7 +40,7 @@ def find(audited: Audited) -> Iterator[Finding]:
                     seen.add(name)
                     yield KIND.finding(name, Severity.LOW,
                                        f"The set {name} is empty: a rule {_effect(placed, negated)}.",
-                                       why=(placed.name,), next=(f"ipset list {name}",))
+                                       why=(placed.name,), next=(f"ipset list {quote(name)}",))
 
 
 def _empty(host: Host, condition: Condition, *, banned: bool) -> str:

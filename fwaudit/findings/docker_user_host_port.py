@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from shlex import quote
 
 from fwaudit.findings._rules import (
     Placed,
@@ -31,6 +32,7 @@ from fwaudit.findings._rules import (
     interfaces_of,
     resting,
     tool,
+    typed,
     values_of,
     weight,
 )
@@ -121,7 +123,6 @@ def _by_original_port(rule: Rule) -> Rule:
 def _next(table: Table, placed: Placed) -> Iterator[str]:
     text, count = _PORT.subn(r"-m conntrack --ctorigdstport \1 --ctdir ORIGINAL", placed.rule.text)
     if count == 1:
-        words = text.removeprefix(f"-A {placed.chain} ")
-        yield f"{tool(table)} -R {placed.chain} {placed.rule.number} {words}"
+        yield f"{tool(table)} -R {quote(placed.chain)} {placed.rule.number} {typed(text)}"
     else:
         yield "ask for the port with -m conntrack --ctorigdstport PORT --ctdir ORIGINAL, one rule for each port"

@@ -19,8 +19,9 @@ know.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
-from fwaudit.findings._rules import tool
+from fwaudit.findings._rules import tool, typed
 from fwaudit.findings._ufw import jumps_to
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.model.report import Finding, Severity
@@ -41,5 +42,5 @@ def find(audited: Audited) -> Iterator[Finding]:
             f"{place} jumps to ufw-user-input: a reload of ufw leaves this host open.",
             why=(jumps[0].name, "ufw cannot delete a chain that somebody jumps to; it then takes itself for started, "
                  "loads no rule, and leaves the chain policies at ACCEPT."),
-            next=(*(f"{tool(each.table)} -D {each.chain} {each.rule.text.removeprefix(f'-A {each.chain} ')}"
-                    for each in jumps), "fwaudit fix --dry-run"))
+            next=(*(f"{tool(each.table)} -D {quote(each.chain)} {typed(each.rule.text)}" for each in jumps),
+                  "fwaudit fix --dry-run"))

@@ -29,6 +29,7 @@ from fwaudit.findings._rules import (
     resting,
     restricts,
     tool,
+    typed,
     values_of,
     weight,
 )
@@ -100,7 +101,7 @@ def _names(placed: Placed, exposure: Exposure) -> bool:
 
 
 def _next(host: Host, about: list[Placed], family: int) -> Iterator[str]:
-    text = about[0].rule.text.removeprefix(f"-A {about[0].chain} ")
+    text = typed(about[0].rule.text)
     table = next((table for of, table in filter_tables(host) if of == family and is_asked(table)), None)
     command = tool(table) if table is not None else ("iptables" if family == 4 else "ip6tables")
     if not _ADDRESS.search(f" {text}"):

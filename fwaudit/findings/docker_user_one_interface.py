@@ -18,73 +18,89 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from itertools import islice
+from shlex import quote
 
-from fwaudit.exposure import outside_interfaces
 from fwaudit.findings._rules import (
     Placed,
     asked_tables,
-    changed,
-    closed_under,
-    engine_with,
     first_of,
     holds,
     interfaces_of,
     listed,
     resting,
     restricts,
+    sample,
     tool,
+    typed,
     weight,
 )
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import subject
-from fwaudit.model.condition import AnyOf, Condition, Named
 from fwaudit.model.report import Exposure, Finding, Severity, Way
-from fwaudit.model.ruleset import Rule, Table
+from fwaudit.model.ruleset import Table
+from fwaudit.model.verdict import Query
+from fwaudit.packet.intervals import IntervalSet
 
 KIND = Kind("docker-user-one-interface", "DOCKER-USER forgets an interface", Severity.HIGH)
 
+_ENTERING = re.compile(r" -i \S+")
 _MOST = 3
+_MOST_ASKED = 64
+Open = tuple[tuple[Exposure, Way], ...]
 
 
 def find(audited: Audited) -> Iterator[Finding]:
-    """One for each family and interface by which more would be closed, if the rules for others were for it as well."""
-    outside = [interface.name for interface in outside_interfaces(audited.host)]
+    """One for each family and interface by which something gets in that a rule for another interface drops there."""
     for family, table, rules in asked_tables(audited.host):
-        about = [placed for placed in rules if any(
-            holds(named, name) for named in interfaces_of(placed, "iif") for name in outside)]
-        named = {name for placed in about for name in outside
-                 if restricts(placed) and any(holds(each, name) for each in interfaces_of(placed, "iif"))}
-        forgotten = [name for name in outside if name not in named]
-        if not named or not forgotten:
+        named = {(placed.chain, placed.rule.number): placed for placed in rules
+                 if interfaces_of(placed, "iif") and restricts(placed)}
+        if not named:
             continue
-        engine = engine_with(audited.host, table, {
-            chain: [_anywhere(rule, outside) for rule in table.chains[chain].rules]
-            for chain in {placed.chain for placed in about}})
-        for name in forgotten:
-            closed = closed_under(audited, engine, family, wrong=True, iif=name)
-            if closed:
-                yield _finding(audited, table, [placed for placed in about if restricts(placed)], closed, family, name)
+        forgotten: dict[str, list[tuple[Exposure, Way]]] = {}
+        by: dict[str, dict[str, Placed]] = {}
+        for exposure, way, other, sources in islice(_differences(audited, family), _MOST_ASKED):
+            dropping = _dropped_by(audited, named, exposure, other, sources)
+            if dropping is not None:
+                by.setdefault(way.iif, {})[dropping.name] = dropping
+                if exposure not in [each for each, _ in forgotten.setdefault(way.iif, [])]:
+                    forgotten[way.iif].append((exposure, way))
+        for name, found in forgotten.items():
+            yield _finding(audited, table, list(by[name].values()), tuple(found), family, name)
 
 
-def _anywhere(rule: Rule, outside: list[str]) -> Rule:
-    """The rule, for all outer interfaces in place of the one that it names."""
-    def every(condition: Condition) -> Condition:
-        if isinstance(condition, Named) and condition.field == "iif" and any(
-                holds(condition, each) for each in outside):
-            return AnyOf(tuple(Named("iif", each) for each in outside))
-        return condition
+def _differences(audited: Audited, family: int) -> Iterator[tuple[Exposure, Way, Way, IntervalSet]]:
+    """(exposure, way, other, sources): policy denies them, and they get in by one way and not by the other, which
+    differs from it in nothing but the interface."""
+    for exposure in audited.exposures:
+        if exposure.family != family or exposure.service.kind == "host-socket":
+            continue
+        for way in exposure.ways:
+            for other in exposure.ways if way.bypass else ():
+                sources = way.bypass - other.possibly
+                if other.dst == way.dst and other.iif != way.iif and sources:
+                    yield exposure, way, other, sources
 
-    return replace(rule, conditions=tuple(changed(each, every) for each in rule.conditions))
+
+def _dropped_by(audited: Audited, named: dict[tuple[str, int], Placed], exposure: Exposure, way: Way,
+                sources: IntervalSet) -> Placed | None:
+    """The rule that drops them there, if it is one that names the interface."""
+    one = IntervalSet.of(sample(exposure.family, sources))
+    trace = audited.engine.trace(Query(exposure.family, way.iif, way.dst, exposure.service.proto, exposure.service.port,
+                                       one))
+    for step in reversed(trace.path) if trace.disposition in ("dropped", "rejected") else ():
+        placed = named.get((step.chain, step.rule))
+        if placed is not None and any(holds(each, way.iif) for each in interfaces_of(placed, "iif")):
+            return placed
+    return None
 
 
-def _finding(audited: Audited, table: Table, rules: list[Placed], closed: tuple[tuple[Exposure, Way], ...],
-             family: int, name: str) -> Finding:
-    commands = [re.sub(r" -i \S+", f" -i {name}", placed.rule.text, count=1).removeprefix("-A ")
+def _finding(audited: Audited, table: Table, rules: list[Placed], opened: Open, family: int, name: str) -> Finding:
+    commands = [f"{quote(placed.chain)} {typed(_ENTERING.sub(lambda _: f' -i {name}', placed.rule.text, 1))}"
                 for placed in rules[:_MOST]]
     return resting(
-        KIND, audited, first_of(closed), f"{name} (IPv{family})", weight(closed),
+        KIND, audited, first_of(opened), f"{name} (IPv{family})", weight(opened),
         f"DOCKER-USER closes ports on other interfaces, and {name} was forgotten: "
-        f"{listed(subject(each) for each, _ in closed)} would be closed there too.", where=f"by {name}",
+        f"{listed(subject(each) for each, _ in opened)} would be closed there too.", where=f"by {name}",
         why=tuple(placed.name for placed in rules[:_MOST]),
         next=tuple(f"{tool(table)} -I {command}" for command in commands))

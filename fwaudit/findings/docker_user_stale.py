@@ -17,8 +17,9 @@ Before: ``-A DOCKER-USER -d 172.17.0.4/32 -p tcp --dport 80 -j DROP``. After: ``
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
-from fwaudit.findings._rules import Placed, asked_tables, interfaces_of, tool, values_of
+from fwaudit.findings._rules import Placed, asked_tables, interfaces_of, tool, typed, values_of
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.model.host import Host
 from fwaudit.model.report import Finding, Severity
@@ -46,7 +47,7 @@ def find(audited: Audited) -> Iterator[Finding]:
             for gone in (*_addresses(host, placed, family), *_bridges(host, placed)):
                 if gone not in seen:
                     seen.add(gone)
-                    yield _finding(table, placed, gone)
+                    yield _finding(host, table, placed, gone)
 
 
 def _addresses(host: Host, placed: Placed, family: int) -> Iterator[str]:
@@ -84,11 +85,13 @@ def _bridges(host: Host, placed: Placed) -> Iterator[str]:
                 yield f"the bridge {named.name}"
 
 
-def _finding(table: Table, placed: Placed, gone: str) -> Finding:
-    words = placed.rule.text.removeprefix(f"-A {placed.chain} ")
+def _finding(host: Host, table: Table, placed: Placed, gone: str) -> Finding:
+    """A container that is stopped may have the address again when it starts, so that is not certain."""
     by_ufw = placed.chain == _USER_FORWARD[4] or placed.chain == _USER_FORWARD[6]
-    command = "ufw status numbered" if by_ufw else f"{tool(table)} -D {placed.chain} {words}"
+    command = "ufw status numbered" if by_ufw else f"{tool(table)} -D {quote(placed.chain)} {typed(placed.rule.text)}"
+    is_address = not gone.startswith("the bridge ")
     return KIND.finding(
-        gone, Severity.LOW, f"A rule that DOCKER-USER asks is about {gone}, which nobody has." if " in the network "
-        in gone else f"A rule that DOCKER-USER asks is about {gone}, which is not there.",
+        gone, Severity.LOW,
+        f"A rule that DOCKER-USER asks is about {gone}, which {'nobody has' if is_address else 'is not there'}.",
+        certain=not is_address or all(container.running for container in host.engine.containers),
         why=(placed.name,), next=(command,))

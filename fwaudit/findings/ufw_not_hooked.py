@@ -9,8 +9,9 @@ in, not even by ssh.
 
 See it yourself: ``iptables -S INPUT`` has no ``-j ufw-before-input``.
 
-Fix: ``ufw reload`` does not put the jumps back while the chains exist. ``/lib/ufw/ufw-init flush-all`` and then ``ufw
-enable`` does, and it empties all built-in chains; restart Docker after it.
+Fix: put the jumps back, then the chain policy. Do not ``ufw reload``: while the chains exist it puts no jump back, and
+sets INPUT to DROP, so that nobody gets in. (``/lib/ufw/ufw-init flush-all`` and ``ufw enable`` does put them back; it
+empties all built-in chains, so Docker has to be restarted after it.)
 
 Before: ``-P INPUT ACCEPT`` alone. After: ``-A INPUT -j ufw-before-input`` and the rest of ufw's jumps.
 """
@@ -47,8 +48,16 @@ def find(audited: Audited) -> Iterator[Finding]:
             KIND, audited, found[0] if found else None, f"IPv{family}", Severity.HIGH if found else Severity.MEDIUM,
             f"ufw is enabled, and its IPv{family} rules are not asked{end}.",
             why=(f"INPUT does not jump to {name}." if exists else f"The chain {name} is not in the kernel.",),
-            next=("/lib/ufw/ufw-init flush-all", "ufw enable", "systemctl restart docker") if exists else (
-                "ufw reload", "ufw status verbose"))
+            next=tuple(_hook(host, family)) if exists else ("ufw reload", "ufw status verbose"))
+
+
+def _hook(host: Host, family: int) -> Iterator[str]:
+    """The jumps as ufw sets them, in its order (ufw-init-functions, ufw_start)."""
+    command, prefix = ("iptables", "ufw") if family == 4 else ("ip6tables", "ufw6")
+    yield (f"for part in before-logging before after after-logging reject track; do {command} -A INPUT -j "
+           f"{prefix}-$part-input; done")
+    if host.ufw.default_input in ("drop", "reject"):
+        yield f"{command} -P INPUT DROP"
 
 
 def is_unhooked(host: Host, family: int) -> bool:

@@ -15,15 +15,18 @@ Before: ``8443/tcp ALLOW Anywhere``. After: ``ufw delete allow 8443/tcp``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fwaudit.exposure.outside import LOOPBACK
-from fwaudit.findings._ufw import rule_name
+from fwaudit.findings._ufw import rule_name, said
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host, UfwRule
 from fwaudit.model.report import Finding, Severity
 from fwaudit.packet.fields import PROTOCOLS, TCP, UDP
+
+_PLAIN = re.compile(r"(?:[\w./:,-]+|'[\w ./:,-]+')(?: (?:[\w./:,-]+|'[\w ./:,-]+'))*")
 
 KIND = Kind("ufw-rule-unused", "A rule of ufw for a port that nobody serves", Severity.INFO)
 
@@ -39,13 +42,18 @@ def find(audited: Audited) -> Iterator[Finding]:
     for rule in ufw.rules:
         if rule.direction == "in" and intent.allows(rule) and rule.dport:
             if any(proto in _protocols(rule) and intent.holds(rule.dport, port) for proto, port in served):
-                used.add(rule.text)
+                used.add(said(rule))
             else:
-                unused.setdefault(rule.text, []).append(rule)
+                unused.setdefault(said(rule), []).append(rule)
     for text, rules in unused.items():
         if text not in used:
             yield KIND.finding(text, Severity.INFO, f"ufw lets others in to {_ports(rules[0])}, which nobody serves.",
-                               why=tuple(rule_name(rule) for rule in rules), next=(f"ufw delete {text}",))
+                               why=tuple(rule_name(rule) for rule in rules), next=(_delete(rules[0]),))
+
+
+def _delete(rule: UfwRule) -> str:
+    """ufw finds a rule without its comment; one with a name that a shell would not take as it stands, by its number."""
+    return f"ufw delete {said(rule) if _PLAIN.fullmatch(said(rule)) else rule.number}"
 
 
 def _served(audited: Audited) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fwaudit.findings._rules import listed, resting
-from fwaudit.findings._ufw import jumps_to, rule_name
+from fwaudit.findings._ufw import jumps_to, rule_name, said
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import port_name
 from fwaudit.intent import ufw as intent
@@ -36,11 +36,12 @@ KIND = Kind("ufw-rule-without-effect", "A rule of ufw that its container never m
 def find(audited: Audited) -> Iterator[Finding]:
     """One for each rule, naming the containers that it was for."""
     host = audited.host
+    asked = {family: bool(jumps_to(host, family)) for family in (4, 6)}
     found: dict[tuple[int, int], tuple[UfwRule, list[Exposure]]] = {}
     for exposure in audited.exposures:
         if exposure.service.kind not in ("published", "container-port") or not intent.in_force(host, exposure.family):
             continue
-        for rule in _passed_by(audited, exposure):
+        for rule in _passed_by(audited, exposure, asked[exposure.family]):
             about = found.setdefault((rule.family, rule.number), (rule, []))[1]
             if exposure not in about:
                 about.append(exposure)
@@ -51,13 +52,14 @@ def find(audited: Audited) -> Iterator[Finding]:
             yield _finding(audited, rule, about, open_=False)
 
 
-def _passed_by(audited: Audited, exposure: Exposure) -> Iterator[UfwRule]:
-    """Rules against sources that certainly get to the container all the same."""
+def _passed_by(audited: Audited, exposure: Exposure, asked: bool) -> Iterator[UfwRule]:
+    """Rules against sources that certainly get to the container all the same. ``asked``: something that is not ufw
+    jumps to its rules for INPUT, so that they may have an effect."""
     service, ufw = exposure.service, audited.host.ufw
     for way in exposure.ways:
         if not way.certainly or way.to is None or way.to.kind != "container" or way.to.via:
             continue
-        if service.kind == "published" and not jumps_to(audited.host, exposure.family):
+        if service.kind == "published" and not asked:
             yield from _against(way, intent.input_rules(ufw, exposure.family, way.iif, way.dst, service.proto,
                                                         service.port))
         yield from _against(way, _route_rules(audited, exposure, way))
@@ -112,12 +114,12 @@ def _container(audited: Audited, exposure: Exposure) -> Container | None:
 def _finding(audited: Audited, rule: UfwRule, about: list[Exposure], *, open_: bool) -> Finding:
     names = listed(f"{port_name(each)} of {each.service.container}" for each in about)
     if open_:
-        what = f"ufw rule {rule.number}, {rule.text}, has no effect on {names}: the port is reached all the same."
+        what = f"ufw rule {rule.number}, {said(rule)}, has no effect on {names}: the port is reached all the same."
         why = ("Docker's DNAT takes the packet to the container before INPUT is asked." if rule.direction == "in" else
                "In FORWARD, Docker accepts the packet before ufw's route rules are asked.")
     else:
-        what = f"ufw rule {rule.number}, {rule.text}, has no effect on {names}: it names the port of the host."
+        what = f"ufw rule {rule.number}, {said(rule)}, has no effect on {names}: it names the port of the host."
         why = f"Where route rules are asked, the packet has the container's port, {about[0].service.container_port}."
-    return resting(KIND, audited, about[0], f"{rule.text} (IPv{rule.family})",
+    return resting(KIND, audited, about[0], f"{said(rule)} (IPv{rule.family})",
                    Severity.MEDIUM if open_ else Severity.LOW, what, why=(rule_name(rule), why),
                    next=("fwaudit fix --dry-run",))

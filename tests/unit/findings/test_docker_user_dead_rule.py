@@ -30,3 +30,10 @@ def test_a_wider_rule_takes_all_that_a_narrower_one_is_for():
     files = {"iptables/nft.v4": ("-A DOCKER-USER -s 10.9.8.0/24 -i eth0", "-A DOCKER-USER -i eth0")}
     finding = one("docker-user-dead-rule", edited("d20/du_src_iface_port", files))
     assert "since rule 1 takes its packets" in finding.why[0]
+
+
+def test_a_comment_is_data_in_the_command():
+    hostile = edited("d20/du_after_return", {"iptables/nft.v4": (
+        "-A DOCKER-USER -i eth0 -j DROP", '-A DOCKER-USER -i eth0 -m comment --comment "$(reboot) `id`" -j DROP')})
+    assert one("docker-user-dead-rule", hostile).next[0] == (
+        "iptables -D DOCKER-USER -i eth0 -m comment --comment '$(reboot) `id`' -j DROP")

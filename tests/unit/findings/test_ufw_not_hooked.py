@@ -11,6 +11,9 @@ def test_input_was_flushed():
     finding = one("ufw-not-hooked", "lab/input_flushed")
     assert (finding.subject, finding.severity, finding.certain) == ("IPv4", Severity.HIGH, True)
     assert "9100/tcp" in finding.what and finding.why == ("INPUT does not jump to ufw-before-input.",)
+    assert finding.next == (
+        "for part in before-logging before after after-logging reject track; do iptables -A INPUT -j ufw-$part-input; "
+        "done", "iptables -P INPUT DROP")
     assert b"Status: active" in files_of("lab/input_flushed")["ufw/status"]
 
 

@@ -28,3 +28,10 @@ def test_silent_about_a_published_port_and_where_nobody_knows_what_listens():
 
 def test_silent_about_a_deny():
     assert found("ufw-rule-unused", "lab/edited_rules") == []
+
+
+def test_a_comment_is_no_part_of_the_command():
+    said = edited("lab/ufw_docker_old", {"ufw/user.rules": (
+        "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in",
+        "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=" + b"'; reboot; '".hex())})
+    assert {each.next for each in found("ufw-rule-unused", said)} == {("ufw delete allow 22/tcp",)}
