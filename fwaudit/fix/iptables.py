@@ -63,7 +63,7 @@ def _rule(line: Line, family: int, number: int, src: str, dst: str, proto: str, 
         ports = [*_option("--sport", sport), *(() if translated else _option("--dport", dport))]
         head += ["-m", proto, *ports] if ports else []
     if translated:
-        head += ["-m", "conntrack", "--ctstate", "DNAT", *_option("--ctorigdst", dst),
+        head += ["-m", "conntrack", "--ctstate", "DNAT", *_option("--ctorigdst", _bare(dst, family)),
                  *_option("--ctorigdstport", dport), "--ctdir", "ORIGINAL"]
     for name, inside in clause.sets:
         if not _SET.fullmatch(name):
@@ -78,6 +78,11 @@ def _rule(line: Line, family: int, number: int, src: str, dst: str, proto: str, 
         seconds, hits = clause.rate
         head += ["-m", "recent", "--update", "--seconds", str(seconds), "--hitcount", str(hits), *last]
     yield " ".join([*head, *tail, "-j", *_target(line, family)])
+
+
+def _bare(network: str, family: int) -> str:
+    """A single address without its prefix length: so the conntrack match is saved."""
+    return network.removesuffix("/32" if family == 4 else "/128")
 
 
 def _option(name: str, value: str) -> list[str]:

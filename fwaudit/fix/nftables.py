@@ -86,7 +86,8 @@ def _rules(lines: dict[int, list[Line]]) -> Iterator[list[Statement]]:
 
 def _rule(line: Line, family: int) -> Iterator[list[Statement]]:
     clause, parts = line.clause, []
-    if family:
+    # an address or ICMP's number says the family already, and nft does not list it twice
+    if family and line.about != "icmp" and clause.src is None and clause.dst is None:
         parts.append(_match("meta nfproto", {"meta": {"key": "nfproto"}}, "==", f"ipv{family}", f"ipv{family}"))
     if line.about == "replies":
         parts.append(("ct state established,related", {"match": {
@@ -120,7 +121,7 @@ def _rule(line: Line, family: int) -> Iterator[list[Statement]]:
     parts += _ports(*places[1], clause.dport)
     if clause.rate is not None:
         raise CannotSay(f"{line.comment or 'a rule'} counts the connections of each source")
-    yield [*parts, *_verdict(line)]
+    yield [*parts, *_verdict(line, family)]
 
 
 def _interface(option: str, name: Name) -> Statement:
@@ -171,14 +172,16 @@ def _payload(protocol: str, field: str) -> dict[str, Any]:
     return {"payload": {"protocol": protocol, "field": field}}
 
 
-def _verdict(line: Line) -> list[Statement]:
+def _verdict(line: Line, family: int) -> list[Statement]:
     if line.does == "return":
         return [("accept", {"accept": None})]
     if line.does == "drop":
         return [("drop", {"drop": None})]
-    if line.clause.how in ("tcp-reset", "tcp reset"):
+    named = line.clause.src is not None or line.clause.dst is not None
+    if line.clause.how in ("tcp-reset", "tcp reset") and named:  # else nft would not list the family in front of it
         return [("reject with tcp reset", {"reject": {"type": "tcp reset"}})]
-    return [("reject", {"reject": {"type": "icmpx", "expr": "port-unreachable"}})]
+    kind = "icmp" if family == 4 else "icmpv6"
+    return [(f"reject with {kind} type port-unreachable", {"reject": {"type": kind, "expr": "port-unreachable"}})]
 
 
 _LOOPBACK: list[Statement] = [
