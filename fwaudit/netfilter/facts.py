@@ -13,7 +13,7 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet
 
 MULTICAST = {4: IntervalSet((0xE0000000, 0xF0000000)), 6: IntervalSet((0xFF << 120, 1 << 128))}
 _ZERONET_AND_BROADCAST = IntervalSet.of(0, 0xFFFFFFFF)
-_LOOPBACK = {4: IntervalSet((127 << 24, 128 << 24)), 6: IntervalSet((1, 2))}
+_LOOPBACK = {4: IntervalSet((127 << 24, (128 << 24) - 1)), 6: IntervalSet((1, 2))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,12 @@ def facts_of(host: Host) -> Facts:
         by_interface: dict[str, dict[str, IntervalSet]] = {}
         for (name, kind), pairs in ranges.items():
             by_interface.setdefault(name, {})[kind] = IntervalSet.from_ranges(pairs)
+        everybody = by_interface.get("", {}).get("broadcast", EMPTY)
+        if everybody:  # 127.255.255.255 is broadcast though 127.0.0.0/8 is local: the longer prefix says
+            for name, kinds in by_interface.items():
+                if "local" in kinds:
+                    hosts = IntervalSet.of(*(low for low, high in ranges[name, "local"] if low == high))
+                    kinds["local"] = kinds["local"] - everybody | hosts
         types[family] = by_interface
     return Facts(types, frozenset(known), host.ruleset.sets,
                  indexes={interface.index: interface.name for interface in host.interfaces.values()},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from fwaudit.model.ruleset import Chain, Hook, Ruleset, Table
+from fwaudit.model.ruleset import Backend, Chain, Hook, Ruleset, Table
 
 CONNTRACK: Final = -200
 NAT_DESTINATION: Final = -100
@@ -35,7 +35,18 @@ BUILTIN_CHAINS: Final[dict[str, dict[str, tuple[Hook, int]]]] = {
     "filter": {"INPUT": ("input", 0), "FORWARD": ("forward", 0), "OUTPUT": ("output", 0)},
     "security": {"INPUT": ("input", 50), "FORWARD": ("forward", 50), "OUTPUT": ("output", 50)},
 }
-"""iptables' built-in chains: table → chain → (hook, priority)."""
+"""iptables' built-in chains: table → chain → (hook, priority), as the kernel has them for iptables-legacy."""
+
+NFT_SECURITY: Final = 150
+"""Where iptables-nft hangs table security instead, behind NAT of the source (iptables/nft.c, seen in 1.8.9)."""
+
+
+def built_in_chains(backend: Backend, table: str) -> dict[str, tuple[Hook, int]]:
+    """The built-in chains of a table: chain → (hook, priority)."""
+    if backend == "nft" and table == "security":
+        return {chain: (hook, NFT_SECURITY) for chain, (hook, _) in BUILTIN_CHAINS[table].items()}
+    return BUILTIN_CHAINS[table]
+
 
 ROUTES: Final[dict[str, tuple[Hook, ...]]] = {
     "to this host": ("ingress", "prerouting", "input"),

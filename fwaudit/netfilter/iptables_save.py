@@ -17,7 +17,7 @@ from fwaudit.errors import ParseError
 from fwaudit.model.condition import Condition, In, Unknown
 from fwaudit.model.ruleset import Backend, Chain, Table
 from fwaudit.netfilter.chain_graph import callers_of, place_netmaps
-from fwaudit.netfilter.hooks import BUILTIN_CHAINS
+from fwaudit.netfilter.hooks import BUILTIN_CHAINS, built_in_chains
 from fwaudit.netfilter.matches._option import negate
 from fwaudit.netfilter.matches.basic import OtherFamily, addresses
 from fwaudit.netfilter.rule_list import NETWORK, Row, RuleList
@@ -246,7 +246,7 @@ class _Parser:
         name = table.name or _BY_CHAINS.get(with_policy, "")
         if name not in BUILTIN_CHAINS or name in self.tables:
             raise self.error(table.line, f"which table is this? {name or ' '.join(sorted(with_policy))}", _RUN_SAVE)
-        builtin = BUILTIN_CHAINS[name]
+        builtin = built_in_chains(self.backend, name)
         chains: dict[str, Chain] = {}
         for chain, policy in table.policies.items():
             if policy == "-":

@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/docs")]
 import coverage_page  # noqa: E402
 
 from fwaudit.findings import pages  # noqa: E402
-from fwaudit.netfilter.hooks import BUILTIN_CHAINS, CONNTRACK, PRIORITIES, ROUTES  # noqa: E402
+from fwaudit.netfilter.hooks import BUILTIN_CHAINS, CONNTRACK, NFT_SECURITY, PRIORITIES, ROUTES  # noqa: E402
 from fwaudit.render import catalogue  # noqa: E402
 
 BEGIN = "<!-- the screen: written by tests/docs/generate.py -->\n```\n"
@@ -64,7 +64,8 @@ def packet_path() -> str:
         "## nft's names for priorities", "", "| name | priority |", "| --- | --- |",
         *(f"| {name} | {priority} |" for name, priority in PRIORITIES.items()), "",
         "All base chains on a hook are asked, lowest priority first, whichever backend they belong to: *drop* is "
-        "final, *accept* ends its own base chain only. Base chains of type nat all run at the place of the kernel's "
+        "final, *accept* ends its own base chain only. iptables-nft hangs the chains of table security at "
+        f"{NFT_SECURITY}, not 50. Base chains of type nat all run at the place of the kernel's "
         "NAT core; their own priority only orders them among themselves.", "",
     ]
     return "\n".join(parts)

@@ -88,6 +88,8 @@ class IptablesGrammar:
         target, needs = self.target(table, chain, below)
         loose = target.startswith(("-j LOG", "-j MARK", "-j CONNMARK", "-j u", "-g u"))
         parts = [self.match(table, chain) for _ in range(pool.one((0, 0, 1, 1, 1, 2)))]
+        if sum(part.text.startswith("-m tcp ") for part in parts) > 1:
+            parts = parts[:1]  # iptables-nft-save 1.8.9 prints the last one's flags for all of them
         if needs:
             parts = [part for part in parts if part.proto in ("", needs)]
         proto = needs

@@ -116,6 +116,7 @@ class NftTargets:
     def reject(self, draft: Draft) -> str:
         pool = self.pool
         if draft.proto == "tcp" and pool.chance(0.5):
+            draft.family_said = True  # nft 1.0.6 lists neither family beside it
             return "reject with tcp reset"
         choices = ["reject"]
         if self.family == "inet":

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import All, AnyOf, Condition, Not, Unknown
-from fwaudit.model.ruleset import Continue, Drop, Goto, Jump, NetmapDnat, Snat, Table, Undecidable
+from fwaudit.model.ruleset import Backend, Continue, Drop, Goto, Jump, NetmapDnat, Snat, Table, Undecidable
 from fwaudit.netfilter import rule_text
 from fwaudit.netfilter.iptables_save import Parsed, parse
 from fwaudit.netfilter.rule_text import RuleReader
@@ -135,10 +135,12 @@ def test_rules_targets_numbers_counters_and_comments() -> None:
     assert forward[3].target == Continue("")
 
 
-def test_security_table_and_ip6() -> None:
-    (table,) = read("*security\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", 6).tables
+@pytest.mark.parametrize(("backend", "priority"), [("nft", 150), ("legacy", 50)])
+def test_security_table_and_ip6(backend: Backend, priority: int) -> None:
+    text = "*security\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
+    (table,) = parse(text, family=6, backend=backend, source="x").tables
     assert table.family == "ip6"
-    assert table.chains["FORWARD"].priority == 50
+    assert table.chains["FORWARD"].priority == priority
 
 
 def test_a_chain_of_nft_that_only_bears_the_name_of_a_base_chain_has_no_hook() -> None:

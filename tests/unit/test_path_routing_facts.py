@@ -25,7 +25,8 @@ def route(text: str, device: str, kind: str = "unicast", table: str = "main") ->
 
 ROUTES = {
     4: (route("0.0.0.0/0", "eth0"), route("192.168.50.0/24", "eth1"), route("10.99.0.0/16", "", "blackhole"),
-        route("203.0.113.10", "eth0", "local", "local"), route("203.0.113.255", "eth0", "broadcast", "local")),
+        route("203.0.113.10", "eth0", "local", "local"), route("203.0.113.255", "eth0", "broadcast", "local"),
+        route("127.0.0.0/8", "lo", "local", "local"), route("127.255.255.255", "lo", "broadcast", "local")),
     6: (route("::/0", "eth0"), route("fd00:50::/64", "eth1"), route("fd00:98::/64", "lo", "prohibit"),
         route("fe80::/64", "eth0"), route("fe80::/64", "eth1"), route("2001:db8::10", "eth0", "local", "local"),
         route("2001:db8::", "eth0", "anycast", "local")),
@@ -90,3 +91,11 @@ def test_types_of_the_whole_table(source: str, kind: str) -> None:
 def test_ipv6_anycast_is_of_any_interface() -> None:
     assert holds(AddressType("src", frozenset({"anycast"}), "iif"), "eth1", "2001:db8::") is True
     assert holds(AddressType("src", frozenset({"unicast"}), "iif"), "eth1", "2001:db8::") is False
+
+
+@pytest.mark.parametrize(("address", "kind"), [
+    ("127.0.0.1", "local"), ("127.255.255.254", "local"), ("127.255.255.255", "broadcast"), ("128.0.0.0", "unicast"),
+    ("203.0.113.10", "local"), ("203.0.113.255", "broadcast")])
+def test_the_longer_prefix_says_the_type(address: str, kind: str) -> None:
+    assert {each for each in ("local", "broadcast", "unicast")
+            if holds(AddressType("src", frozenset({each})), "eth0", address, "nft")} == {kind}
