@@ -292,6 +292,7 @@ class World:
             self._net = {name: self.machine.run(argv) for name, argv in _NET.items()}
             self._net["sysctl"] = self._settings()
         files.update(self._net)
+        files.update(_NO_CONTAINERS)
         files.update({f"sockets/{name}": _NO_SOCKETS for name in ("tcp", "tcp6", "udp", "udp6")})
         return files
 
@@ -378,6 +379,8 @@ class World:
             self._raw[packet.family].sendto(data, (address, 0))
 
 
+_NO_CONTAINERS = {"docker/version.json": b'{"Version": "28.5.2"}', "docker/info.json": b"{}",
+                  "docker/containers.json": b"[]", "docker/networks.json": b"[]"}
 _NO_SOCKETS = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
 
