@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
+from fwaudit.exposure.by_source_port import special_ways
 from fwaudit.exposure.judge import is_open_api, severity, verdict_of, weak_doors, worst
 from fwaudit.exposure.outside import LOOPBACK, PRIVATE, host_addresses, networks_of, outside_interfaces
 from fwaudit.exposure.services import offers
+from fwaudit.exposure.words import ports_in_words
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Container, Host, Interface, UfwRule
 from fwaudit.model.report import Evidence, Exposure, Policy, Service, Severity, Verdict, Way
@@ -62,25 +64,32 @@ class _Auditor:
     # ---- what becomes of it -----------------------------------------------------------------------------------------
 
     def _exposure(self, service: Service, family: int, targets: Iterable[int], container: Container | None) -> Exposure:
-        ways = tuple(self._way(service, family, interface, dst, container)
-                     for dst in dict.fromkeys(targets) for interface in self.outside)
+        ways = tuple(way for dst in dict.fromkeys(targets) for interface in self.outside
+                     for way in self._ways(service, family, interface, dst, container))
         verdict, certain = verdict_of(ways)
         way = worst(ways, verdict)
         if way is None:
             policy = self._policy(service, family, None, container)
             return Exposure(service, family, ways, verdict, Severity.INFO, certain, policy)
         evidence = self._evidence(service, family, way, verdict)
-        policy = self._policy(service, family, evidence.query, container)
+        policy = self._policy(service, family, replace(evidence.query, sport=None), container)
         weak = bool(weak_doors(service, container)) or is_open_api(service, self.host.engine)
         return Exposure(service, family, ways, verdict, severity(service, family, way, verdict, weak), certain, policy,
                         evidence, tuple(self._notes(service, family, way, container)))
 
-    def _way(self, service: Service, family: int, interface: Interface, dst: int, container: Container | None) -> Way:
+    def _ways(self, service: Service, family: int, interface: Interface, dst: int, container: Container | None) -> list[
+            Way]:
+        """The way of ordinary clients, and those that only a special source port opens."""
         query = Query(family, interface.name, dst, service.proto, service.port)
-        reached, maybe, to = _delivered(self.engine.reach(query))
+        reached, maybe, to = self._reached(query)
         allowed, allowed_maybe = self._allowed(service, query, container)
-        return Way(interface.name, dst, reached, maybe, allowed, allowed_maybe,
-                   self._neighbours_only(family, interface, dst), to)
+        way = Way(interface.name, dst, reached, maybe, allowed, allowed_maybe,
+                  self._neighbours_only(family, interface, dst), to)
+        return [way, *special_ways(self.engine, query, way, self._reached,
+                                   lambda special: self._allowed(service, special, container))]
+
+    def _reached(self, query: Query) -> tuple[IntervalSet, IntervalSet, Answerer | None]:
+        return _delivered(self.engine.reach(query))
 
     def _allowed(self, service: Service, query: Query, container: Container | None) -> tuple[IntervalSet, IntervalSet]:
         """Sources that policy certainly and possibly lets in. What nobody has read allows nothing for sure."""
@@ -126,7 +135,7 @@ class _Auditor:
     def _evidence(self, service: Service, family: int, way: Way, verdict: Verdict) -> Evidence:
         area = {"bypass": way.bypass, "neighbours": way.bypass, "undecided": way.doubtful}.get(verdict) or way.possibly
         query = Query(family, way.iif, way.dst, service.proto, service.port,
-                      IntervalSet.of(self._sample(family, way, area)))
+                      IntervalSet.of(self._sample(family, way, area)), way.sports[0][0] if way.sports else None)
         return Evidence(query, self.engine.example(query, verdict != "undecided", _MOST_WALKS))
 
     def _sample(self, family: int, way: Way, area: IntervalSet) -> int:
@@ -168,6 +177,9 @@ class _Auditor:
         return Policy("INPUT", _SAYS.get(trace.disposition, "unknown"), 0, text)
 
     def _notes(self, service: Service, family: int, way: Way, container: Container | None) -> Iterator[str]:
+        if way.sports and (way.bypass or way.doubtful):
+            yield (f"open to {ports_in_words(way)} only, which a sender chooses as he likes; a rule that was meant for "
+                   "answers lets in first packets, too")
         if way.to is not None and way.to.via:
             yield f"taken by {way.to.via} on this host, so INPUT and ufw do apply"
         networks = {network.name: network for network in self.host.engine.networks}

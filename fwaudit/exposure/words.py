@@ -51,6 +51,14 @@ def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (),
     return _listed(family, plain, limit)
 
 
+def ports_in_words(way: Way) -> str:
+    """``source port 53``, ``source ports 20, 53, 67-68``: of a way that only they open."""
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in way.sports]
+    more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+    one = len(shown) == 1 and way.sports[0][0] == way.sports[0][1]
+    return f"source port{'' if one else 's'} {', '.join(shown[:4])}{more}"
+
+
 def where_from(exposure: Exposure, networks: Mapping[str, Networks], inside: Networks = ()) -> str:
     """From where an exposure is reached, over which interfaces: ``anywhere (eth0, eth1)``; *nobody* where it is not.
 
@@ -65,6 +73,8 @@ def where_from(exposure: Exposure, networks: Mapping[str, Networks], inside: Net
         words = sources_in_words(exposure.family, area, networks.get(way.iif, ()), inside)
         if way.neighbours_only:
             words = "neighbours" if words == "anywhere" else f"neighbours as {words}"
+        if way.sports:
+            words += f" from {ports_in_words(way)}"
         if way.iif not in by_words.setdefault(words, []):
             by_words[words].append(way.iif)
     return "; ".join(f"{words} ({', '.join(names)})" for words, names in by_words.items()) or "nobody"

@@ -85,7 +85,8 @@ def trace_of(exposure: Exposure) -> str:
     target = _bracketed(format_address(query.family, query.dst))
     source = format_address(query.family, query.sources.lowest())
     protocol = PROTOCOL_NAMES.get(query.proto, str(query.proto))
-    return f"fwaudit trace --in {quote(query.iif)} --from {source} --to {target}:{query.dport}/{protocol}"
+    sport = "" if query.sport is None else f" --sport {query.sport}"
+    return f"fwaudit trace --in {quote(query.iif)} --from {source}{sport} --to {target}:{query.dport}/{protocol}"
 
 
 def narrower(exposure: Exposure) -> str:

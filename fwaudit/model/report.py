@@ -61,7 +61,8 @@ class Way:
 
     ``certainly``/``possibly``: sources that get through and are answered. ``allowed``/``allowed_possibly``: sources
     that policy lets in there. ``neighbours_only``: only a machine on the same link can send such a packet here, since
-    ``dst`` is not routed to that interface from afar.
+    ``dst`` is not routed to that interface from afar. ``sports``: ranges of source ports that a packet has to have to
+    get in this way, for the sources that get in by no other; empty: those of an ordinary client.
     """
 
     iif: str
@@ -72,6 +73,7 @@ class Way:
     allowed_possibly: IntervalSet
     neighbours_only: bool = False
     to: Answerer | None = None
+    sports: tuple[tuple[int, int], ...] = ()
 
     @property
     def bypass(self) -> IntervalSet:

@@ -37,6 +37,11 @@ def advice(report: Report, group: Sequence[Row], snapshot: str = "") -> Iterator
         yield from _published(report, row)
     elif exposure.service.kind == "forwarded":
         yield from _forwarded(exposure)
+    elif exposure.evidence is not None and exposure.evidence.query.sport is not None:
+        yield ("A process of this host listens there, and a rule of INPUT lets in whatever comes from that source "
+               "port. Answers need no such rule where those to known connections are let in: -m conntrack --ctstate "
+               "RELATED,ESTABLISHED -j ACCEPT. To close it, take the rule that accepts above away, there and where it "
+               "is stored.", [])
     else:
         yield ("A process of this host listens there, and a rule lets the packet in before INPUT's own are asked.", [])
     for note in exposure.notes:
@@ -53,7 +58,8 @@ def trace_command(exposure: Exposure, snapshot: str = "") -> str:
     target = _bracketed(query.family, query.dst)
     recorded = f"--snapshot {quote(snapshot)} " if snapshot else ""
     source = format_address(query.family, query.sources.lowest())
-    return (f"fwaudit trace {recorded}--in {quote(query.iif)} --from {source} "
+    sport = "" if query.sport is None else f"--sport {query.sport} "
+    return (f"fwaudit trace {recorded}--in {quote(query.iif)} --from {source} {sport}"
             f"--to {target}:{query.dport}/{_proto(query.proto)}")
 
 

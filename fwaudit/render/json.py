@@ -113,6 +113,8 @@ def _way(report: Report, family: int, way: Way) -> dict[str, Any]:
     }
     if way.doubtful or way.possibly != way.certainly:
         out["possible_sources"] = _sources(report, family, way, way.possibly)
+    if way.sports:
+        out["source_ports"] = [str(low) if low == high else f"{low}-{high}" for low, high in way.sports]
     if way.to is not None:
         out["answered_by"] = answerer_json(way.to)
     return out
@@ -132,6 +134,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "in": query.iif,
         "src": format_address(query.family, query.sources.lowest()),
+        **({} if query.sport is None else {"sport": query.sport}),
         "dst": format_address(query.family, query.dst),
         "dport": query.dport,
         "proto": PROTOCOL_NAMES.get(query.proto, str(query.proto)),

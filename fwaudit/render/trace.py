@@ -158,6 +158,8 @@ def path_lines(evidence: Evidence, style: Style) -> list[str]:
     source = format_address(query.family, query.sources.lowest())
     target = format_address(query.family, query.dst)
     target = f"[{target}]" if query.family == 6 else target
+    if query.sport is not None:
+        source += f" port {query.sport}"
     return [f"in by {clean(query.iif)}: {source} → {target}:{query.dport}/{proto}",
             *steps_lines(evidence.trace, style), _outcome(evidence.trace)]
 
