@@ -26,6 +26,8 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.engine import Engine
 
 CHAIN = "DOCKER-USER"
+ANSWERS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+"""The rule that every DROP in DOCKER-USER has to stand behind, if it is not about one direction."""
 UFW = ("ufw-", "ufw6-")
 STRANGERS = {4: ("203.0.113.77", "198.51.100.7", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
 """Addresses of nobody in particular: two for documentation, and one that is routed."""

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fwaudit.findings._rules import (
+    ANSWERS,
     CHAIN,
     STRANGERS,
     Placed,
@@ -57,7 +58,7 @@ def find(audited: Audited) -> Iterator[Finding]:
         dropping = [placed for placed in rules if restricts(placed)]
         if not dropping:
             continue
-        command = f"{tool(table)} -I {CHAIN} 1 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+        command = f"{tool(table)} -I {CHAIN} 1 {ANSWERS}"
         without = engine_without(audited.host, table, dropping)
         yield from _of_containers(audited, family, table, without, command)
         of_answers = [placed for placed in dropping if _meets_answers(audited.host, placed)]

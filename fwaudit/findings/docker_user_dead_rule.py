@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from fwaudit.findings._rules import (
+    ANSWERS,
     CHAIN,
     Placed,
     asked_tables,
@@ -94,9 +95,16 @@ def _taken_by(placed: Placed, table: Table, takers: dict[str, list[Rule]]) -> Ru
 
 
 def _next(table: Table, rules: tuple[Placed, ...], dead: list[Placed]) -> Iterator[str]:
+    """Each rule moved to the front, but behind the one that lets answers pass; that one first, where there is none."""
     command = tool(table)
-    for placed in dead[:_MOST]:
-        yield f"{command} -D {quote(placed.chain)} {typed(placed.rule.text)}"
-        yield f"{command} -I {quote(placed.chain)} 1 {typed(placed.rule.text)}"
-    if not any(map(lets_answers_through, rules)):
-        yield f"{command} -I {CHAIN} 1 -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+    standing = [placed.rule.number for placed in rules
+                if placed.chain == CHAIN and placed not in dead and lets_answers_through(placed)]
+    place = standing[0] + 1 if standing else 2
+    first = "" if standing else f"{command} -I {CHAIN} 1 {ANSWERS} && "
+    for placed in reversed(dead[:_MOST]):
+        chain, words = quote(placed.chain), typed(placed.rule.text)
+        if placed.chain == CHAIN:
+            yield f"{first}{command} -D {chain} {words} && {command} -I {chain} {place} {words}"
+            first = ""
+        else:
+            yield f"{command} -D {chain} {words} && {command} -I {chain} 1 {words}"

@@ -41,9 +41,8 @@ from fwaudit.model.ruleset import Jump, Rule
 
 KIND = Kind("docker-user-ignored", "Docker's nftables backend does not ask DOCKER-USER", Severity.HIGH)
 
-_NEXT = ("nft add table inet admin",
-         "nft add chain inet admin forward '{ type filter hook forward priority filter - 10; }'",
-         "fwaudit fix --dry-run")
+_NEXT = ("fwaudit fix --dry-run", "nft add table inet admin",
+         "nft add chain inet admin forward '{ type filter hook forward priority filter - 10; }'")
 
 
 def find(audited: Audited) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 
 from fwaudit.findings._rules import (
+    ANSWERS,
     CHAIN,
     Placed,
     asked_tables,
@@ -105,5 +106,9 @@ def _next(host: Host, about: list[Placed], family: int) -> Iterator[str]:
     table = next((table for of, table in filter_tables(host) if of == family and is_asked(table)), None)
     command = tool(table) if table is not None else ("iptables" if family == 4 else "ip6tables")
     if not _ADDRESS.search(f" {text}"):
-        yield f"{command} -I {CHAIN if table is not None else 'FORWARD'} 1 {text}"
+        chain = CHAIN if table is not None else "FORWARD"
+        if values_of(about[0], "ct_direction") is None:
+            yield f"{command} -I {chain} 1 {ANSWERS} && {command} -I {chain} 2 {text}"
+        else:
+            yield f"{command} -I {chain} 1 {text}"
     yield "fwaudit fix --dry-run"

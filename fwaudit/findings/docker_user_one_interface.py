@@ -96,8 +96,9 @@ def _dropped_by(audited: Audited, named: dict[tuple[str, int], Placed], exposure
 
 
 def _finding(audited: Audited, table: Table, rules: list[Placed], opened: Open, family: int, name: str) -> Finding:
-    commands = [f"{quote(placed.chain)} {typed(_ENTERING.sub(lambda _: f' -i {name}', placed.rule.text, 1))}"
-                for placed in rules[:_MOST]]
+    rules.sort(key=lambda placed: -placed.rule.number)  # so that what is inserted first moves none of the others
+    commands = [f"{quote(placed.chain)} {placed.rule.number + 1} "
+                + typed(_ENTERING.sub(lambda _: f" -i {name}", placed.rule.text, 1)) for placed in rules[:_MOST]]
     return resting(
         KIND, audited, first_of(opened), f"{name} (IPv{family})", weight(opened),
         f"DOCKER-USER closes ports on other interfaces, and {name} was forgotten: "
