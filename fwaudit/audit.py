@@ -10,10 +10,8 @@ from fwaudit.findings.base import Audited
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host
 from fwaudit.model.report import Report
-from fwaudit.model.ruleset import Continue, Drop, Jump, Reject
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.model.verdict import Answer, Query
-from fwaudit.netfilter.engine_rules import is_engine_chain
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.host import parse_host
 from fwaudit.path.engine import Engine
@@ -30,7 +28,6 @@ def audit(snapshot: Snapshot) -> Report:
         networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
         findings=find_all(Audited(host, engine, found, networks_of(host), inside_of(host))), inside=inside_of(host),
         policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
-        docker_user=_docker_user(host), nftables_backend=host.engine.firewall == "nftables" or _is_native(host),
     )
 
 
@@ -87,29 +84,6 @@ def _engine(host: Host) -> str:
     running = sum(container.running for container in engine.containers)
     backend = f", {engine.firewall} backend" if engine.firewall else ""
     return f"{engine.name} {engine.version}{backend}, {running} running container{'' if running == 1 else 's'}"
-
-
-def _is_native(host: Host) -> bool:
-    """Whether the tables of Docker's nftables backend are there, where Docker itself could not be asked."""
-    return bool(host.engine.unread) and any(
-        table.backend == "native" and is_engine_chain("native", table.name, "") for table in host.ruleset.tables)
-
-
-def _docker_user(host: Host) -> dict[int, str]:
-    """The command that writes to DOCKER-USER, for each family whose FORWARD asks it before it accepts anything."""
-    found = {}
-    for table in host.ruleset.tables:
-        forward = table.chains.get("FORWARD")
-        if table.name != "filter" or table.family not in ("ip", "ip6") or forward is None:
-            continue
-        for rule in forward.rules:
-            if isinstance(rule.target, Jump) and rule.target.chain == "DOCKER-USER":
-                legacy = "-legacy" if table.backend == "legacy" else ""
-                family, tool = (4, "iptables") if table.family == "ip" else (6, "ip6tables")
-                found[family] = tool + legacy
-            if not isinstance(rule.target, (Drop, Reject, Continue)):
-                break
-    return found
 
 
 def _notes(host: Host) -> list[str]:

@@ -190,9 +190,8 @@ class Report:
 
     ``networks``: interface → its own networks (family, low, prefix), for putting sources into words; ``inside``: all
     networks and addresses of the host. ``unread``: (source, why) for what could not be looked at. ``firewall``: one
-    line on what stands for policy here; ``policy``: the same in a word, ``ufw`` or ``INPUT``. ``docker_user``: for each
-    family whose FORWARD asks DOCKER-USER, the command that writes there. ``nftables_backend``: the engine writes
-    native nftables rules, and there is no DOCKER-USER. ``hidden``: what filters left out of exposures and findings.
+    line on what stands for policy here; ``policy``: the same in a word, ``ufw`` or ``INPUT``. ``hidden``: what filters
+    left out of exposures and findings.
     """
 
     host: str
@@ -206,8 +205,6 @@ class Report:
     findings: tuple[Finding, ...] = ()
     inside: tuple[tuple[int, int, int], ...] = ()
     policy: Literal["ufw", "INPUT"] = "INPUT"
-    docker_user: Mapping[int, str] = field(default_factory=dict)
-    nftables_backend: bool = False
     hidden: Hidden = field(default_factory=Hidden)
 
     @property

@@ -8,18 +8,13 @@ from shlex import quote
 
 from fwaudit.model.report import Exposure, Report
 from fwaudit.netfilter.engine_rules import is_engine_chain
-from fwaudit.packet.address import format_address, to_cidrs
+from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.render.rows import Row
 
 Paragraph = tuple[str, list[str]]
-_MAX_COMMANDS = 12
 _NO_ROOT = "permission denied"
 """How the edge says that the engine's socket is root's (fwaudit/host/run.py)."""
-_DROP_LOOPBACK = "iptables -t raw -I PREROUTING 1 ! -i lo -d 127.0.0.0/8 -j DROP"
-_MAX_ALLOWED = 8
-"""So many networks that policy lets in get a rule of their own in what is to be typed."""
 
 
 def advice(report: Report, group: Sequence[Row], snapshot: str = "") -> Iterator[Paragraph]:
@@ -32,9 +27,9 @@ def advice(report: Report, group: Sequence[Row], snapshot: str = "") -> Iterator
     if row.verdict == "undecided":
         yield from _undecided(exposure)
     elif exposure.service.kind == "container-port":
-        yield from _direct(report, group)
+        yield from _direct(report, group, snapshot)
     elif exposure.service.kind == "published":
-        yield from _published(report, row)
+        yield from _published(report, row, snapshot)
     elif exposure.service.kind == "forwarded":
         yield from _forwarded(exposure)
     elif exposure.evidence is not None and exposure.evidence.query.sport is not None:
@@ -63,33 +58,37 @@ def trace_command(exposure: Exposure, snapshot: str = "") -> str:
             f"--to {target}:{query.dport}/{_proto(query.proto)}")
 
 
-def _published(report: Report, row: Row) -> Iterator[Paragraph]:
+def _published(report: Report, row: Row, snapshot: str) -> Iterator[Paragraph]:
     service = row.exposures[0].service
     yield from _engine_silent(report, row.exposures[0])
     if row.verdict == "neighbours":
         yield ("Published for an address that is not meant for this link: a machine on it can still send to that "
                "address, and Docker's DNAT takes the packet from any interface.", [])
         if service.bound.startswith("127."):
-            yield "Docker Engine 28 and later drop such packets; or drop them yourself, until the next reboot:", [
-                _DROP_LOOPBACK]
-            return
+            yield "Docker Engine 28 and later drop such packets.", []
     else:
         yield ("Why ufw is not asked: Docker's DNAT (nat PREROUTING) sends the packet to the container before it is "
                "routed, so it is forwarded; ufw's allow and deny rules stand in INPUT, and in FORWARD Docker's own "
                "accept comes first.", [])
-    if _same_shift(row):
+    if row.verdict != "neighbours" and _same_shift(row):
         ports = _spec(row)
         yield "To close it, publish it for this host alone:", [
             f"docker run -p 127.0.0.1:{ports} …", f'compose: ports: ["127.0.0.1:{ports}"]']
         yield from _owner(report, row.exposures[0])
         if _before_28(report) and 4 in row.families:
-            yield ("Before Docker Engine 28, a machine on the same link still reaches what is published so; this drops "
-                   "its packets until the next reboot:"), [_DROP_LOOPBACK]
+            yield ("Before Docker Engine 28, a machine on the same link still reaches what is published so; the fix "
+                   "below closes that as well."), []
     else:
         yield from _owner(report, row.exposures[0])
-    some = any(way.allowed for exposure in row.exposures for way in exposure.ways)
-    yield ("Or let in only those that policy allows, until the next reboot:" if some
-           else "Or close it to the outside, until the next reboot:"), list(_restrict(report, row))
+    yield _fix(report, snapshot)
+
+
+def _fix(report: Report, snapshot: str) -> Paragraph:
+    """The command that closes whatever policy denies."""
+    recorded = f" --snapshot {quote(snapshot)}" if snapshot else ""
+    policy = "ufw" if report.policy == "ufw" else "the INPUT chain"
+    return (f"Or make every published port obey {policy}. This shows the rules, with a proof that nothing else moves:",
+            [f"fwaudit fix --dry-run{recorded}"])
 
 
 def _owner(report: Report, exposure: Exposure) -> Iterator[Paragraph]:
@@ -135,59 +134,21 @@ def _forwarded(exposure: Exposure) -> Iterator[Paragraph]:
                 f"{tool} -t {step.table} -D {step.text.removeprefix('-A ')}"]
 
 
-def _restrict(report: Report, row: Row) -> Iterator[str]:
-    """Rules on the original port, since the packet is translated by the time that FORWARD sees it.
-
-    ``--ctdir ORIGINAL`` keeps them off the answers, whose original port is the same.
-    """
-    low, high = row.ports
-    proto = _proto(row.proto)
-    for family in row.families:
-        devices, allowed = _ways(row, family)
-        allowed_nets = to_cidrs(family, allowed, _MAX_ALLOWED + 1)[:_MAX_ALLOWED] if allowed else []
-        if report.nftables_backend:
-            ports = str(low) if low == high else f"{low}-{high}"
-            address = "ip" if family == 4 else "ip6"
-            but = f"{address} saddr != {{ {', '.join(allowed_nets)} }} " if allowed_nets else ""
-            yield from _NFT_TABLE
-            yield (f"nft add rule inet fwaudit forward iifname {_set(devices)} meta nfproto ipv{family} {but}"
-                   f"meta l4proto {proto} ct direction original ct original proto-dst {ports} ct status dnat drop")
-            continue
-        tool, chain = _tool(report, family)
-        ports = str(low) if low == high else f"{low}:{high}"
-        match = f"-p {proto} -m conntrack --ctorigdstport {ports} --ctdir ORIGINAL"
-        place = 1
-        for device in devices:
-            for network in allowed_nets:
-                yield f"{tool} -I {chain} {place} -i {quote(device)} -s {network} {match} -j RETURN"
-                place += 1
-            yield f"{tool} -I {chain} {place} -i {quote(device)} {match} -j DROP"
-            place += 1
-
-
-_NFT_TABLE = ("nft add table inet fwaudit",
-              "nft add chain inet fwaudit forward '{ type filter hook forward priority filter - 10; }'")
-
-
-def _direct(report: Report, group: Sequence[Row]) -> Iterator[Paragraph]:
+def _direct(report: Report, group: Sequence[Row], snapshot: str) -> Iterator[Paragraph]:
     exposure = group[0].exposures[0]
     yield from _engine_silent(report, exposure)
     if any("no rule of this host is asked" in note for note in exposure.notes):
         yield ("The container stands on the network itself, so this host's rules are never asked. Close the port "
                "inside the container, or move it to a bridge network and publish what is needed.", [])
         return
-    commands = list(dict.fromkeys(command for row in group for command in _drop_direct(report, row)))
-    more = len(commands) - _MAX_COMMANDS
-    if more > 0:
-        commands[_MAX_COMMANDS:] = [f"… and {more} more like these"]
     if group[0].verdict == "neighbours":
-        drops = "Docker Engine 28 and later drop such packets. " if _before_28(report) else ""
+        drops = " Docker Engine 28 and later drop such packets." if _before_28(report) else ""
         yield (f"A machine on the link that routes {exposure.service.bound} to this host reaches the container itself, "
-               f"past what is published on the host. {drops}A rule of your own drops them until the next reboot:",
-               commands)
-        return
-    yield (f"{exposure.service.bound} is routed, so that it is reached like any other machine behind this host; ufw's "
-           "allow and deny rules stand in INPUT and are not asked. To close it until the next reboot:", commands)
+               f"past what is published on the host.{drops}", [])
+    else:
+        yield (f"{exposure.service.bound} is routed, so that it is reached like any other machine behind this host; "
+               "ufw's allow and deny rules stand in INPUT and are not asked.", [])
+    yield _fix(report, snapshot)
 
 
 def _before_28(report: Report) -> bool:
@@ -195,50 +156,11 @@ def _before_28(report: Report) -> bool:
     return found is not None and int(found[1]) < 28
 
 
-def _drop_direct(report: Report, row: Row) -> Iterator[str]:
-    """Drops what is addressed to the container itself; published traffic has another original destination."""
-    exposure = row.exposures[0]
-    devices, _ = _ways(row, exposure.family)
-    service = exposure.service
-    low, high = row.ports
-    if report.nftables_backend:
-        ports = str(low) if low == high else f"{low}-{high}"
-        address = "ip" if exposure.family == 4 else "ip6"
-        yield from _NFT_TABLE
-        yield (f"nft add rule inet fwaudit forward iifname {_set(devices)} ct original {address} daddr "
-               f"{service.bound} meta l4proto {_proto(row.proto)} ct direction original "
-               f"ct original proto-dst {ports} drop")
-        return
-    tool, chain = _tool(report, exposure.family)
-    ports = str(low) if low == high else f"{low}:{high}"
-    for device in devices:
-        yield (f"{tool} -I {chain} 1 -i {quote(device)} -p {_proto(row.proto)} -m conntrack --ctorigdst "
-               f"{service.bound} --ctorigdstport {ports} --ctdir ORIGINAL -j DROP")
-
-
 def _undecided(exposure: Exposure) -> Iterator[Paragraph]:
     trace = exposure.evidence.trace if exposure.evidence is not None else None
     if trace is not None and trace.undecided_on:
         facts = "; ".join(trace.undecided_on)
         yield f"It {'depends' if trace.smallest else 'may depend'} on: {facts}.", []
-
-
-def _ways(row: Row, family: int) -> tuple[list[str], IntervalSet]:
-    """The interfaces that the wrong sources come in by, and the sources that policy lets in there."""
-    devices: dict[str, None] = {}
-    allowed = EMPTY
-    for exposure in row.exposures:
-        for way in exposure.ways:
-            if exposure.family == family and way.bypass:
-                devices[way.iif] = None
-                allowed = allowed | way.allowed
-    return sorted(devices), allowed
-
-
-def _tool(report: Report, family: int) -> tuple[str, str]:
-    """The command and the chain: DOCKER-USER where FORWARD asks it, else FORWARD itself."""
-    tool = report.docker_user.get(family, "")
-    return (tool, "DOCKER-USER") if tool else ("iptables" if family == 4 else "ip6tables", "FORWARD")
 
 
 def _same_shift(row: Row) -> bool:
@@ -253,10 +175,6 @@ def _spec(row: Row) -> str:
     if row.ports[0] == row.ports[1]:
         return f"{first.port}:{first.container_port}{suffix}"
     return f"{row.ports[0]}-{row.ports[1]}:{first.container_port}-{last.container_port}{suffix}"
-
-
-def _set(devices: list[str]) -> str:
-    return "{ " + ", ".join(f'"{device}"' for device in devices) + " }"
 
 
 def _bracketed(family: int, address: int) -> str:

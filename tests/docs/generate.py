@@ -28,7 +28,7 @@ def screen() -> str:
     """What ``fwaudit demo`` prints to a pipe, up to the first command that names a place on this machine."""
     done = subprocess.run([sys.executable, "-m", "fwaudit", "demo"], cwd=ROOT, capture_output=True, text=True,
                           check=True)
-    lines = done.stdout.splitlines()
+    lines = done.stdout.replace(f"{ROOT}/", "").splitlines()
     return "\n".join(lines[:lines.index(_LAST)]) + "\n"
 
 

@@ -87,7 +87,7 @@ def test_version_needs_nothing(capsys):
 
 
 def test_shell_completion():
-    environment = {**os.environ, "_FWAUDIT_COMPLETE": "complete_bash", "COMP_WORDS": "fwaudit tr", "COMP_CWORD": "1"}
+    environment = {**os.environ, "_FWAUDIT_COMPLETE": "complete_bash", "COMP_WORDS": "fwaudit tra", "COMP_CWORD": "1"}
     assert start(env=environment).stdout.split() == ["trace"]
 
 

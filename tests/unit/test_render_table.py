@@ -93,7 +93,7 @@ def test_ports_of_one_container_that_follow_each_other_are_one_row() -> None:
     assert [row.port for row in found] == ["8000-8999/tcp"]
     screen = render(replace(report, exposures=many))
     assert "-p 127.0.0.1:8000-8999:9000-9999" in screen
-    assert "--ctorigdstport 8000:8999" in screen
+    assert "fwaudit fix --dry-run" in screen
     assert screen.startswith("1,000 ports can be reached")
 
 
@@ -135,3 +135,19 @@ def test_json_says_what_the_screen_says(name: str) -> None:
     assert len(data["exposures"]) == len(report.exposures)
     count = data["summary"]["reachable_against_policy"]
     assert _headline(report).startswith(str(count)) or count == 0
+
+
+def test_many_containers_that_are_exposed_alike_are_one_row() -> None:
+    report = report_of("d28/ufw_deny_5432")
+    bad = next(each for each in report.exposures if each.verdict == "bypass")
+    own = next(each for each in report.exposures if each.service.kind == "container-port")
+    many = tuple(replace(each, verdict=verdict, service=replace(
+        each.service, port=20_000 + 2 * i, container=f"app-{i}", likely="", bound=bound))
+        for i in range(100) for each, verdict, bound in (
+            (bad, "bypass", "*"), (own, "neighbours", f"172.18.0.{i}")))
+    found = collapsed(rows(replace(report, exposures=many), ("bypass", "neighbours")))
+    assert len(found) == 2
+    assert all("app-0, app-1, app-2, app-3, app-4 and 95 more" in row.who for row, _ in found)
+    assert all("20000, 20002" in ports and ports.endswith(" and 90 more/tcp") for _, ports in found)
+    screen = render(replace(report, exposures=many, findings=()))
+    assert all(len(line) <= 80 for line in screen.split("CRITICAL ")[0].splitlines())
