@@ -20,16 +20,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fwaudit.findings._effect import engine_without, resting
 from fwaudit.findings._rules import (
     ANSWERS,
     CHAIN,
     STRANGERS,
     Placed,
     asked_tables,
-    engine_without,
     holds,
     interfaces_of,
-    resting,
     restricts,
     tool,
 )

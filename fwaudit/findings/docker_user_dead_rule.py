@@ -19,22 +19,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from fwaudit.findings._effect import closed_under, engine_with, first_of, resting, weight
 from fwaudit.findings._rules import (
     ANSWERS,
     CHAIN,
     Placed,
     asked_tables,
-    closed_under,
     covers,
-    engine_with,
-    first_of,
     is_always,
     lets_answers_through,
     listed,
-    resting,
     tool,
     typed,
-    weight,
 )
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import subject

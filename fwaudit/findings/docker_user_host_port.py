@@ -22,20 +22,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from shlex import quote
 
-from fwaudit.findings._rules import (
-    Placed,
-    asked_tables,
-    changed,
-    closed_under,
-    engine_with,
-    holds,
-    interfaces_of,
-    resting,
-    tool,
-    typed,
-    values_of,
-    weight,
-)
+from fwaudit.findings._effect import closed_under, engine_with, resting, weight
+from fwaudit.findings._rules import Placed, asked_tables, changed, holds, interfaces_of, tool, typed, values_of
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import port_name
 from fwaudit.model.condition import Condition, In

@@ -20,20 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fwaudit.findings._rules import (
-    CHAIN,
-    admin_rules,
-    closed_under,
-    engine_with,
-    filter_tables,
-    first_of,
-    is_asked,
-    listed,
-    plural,
-    resting,
-    restricts,
-    weight,
-)
+from fwaudit.findings._effect import closed_under, engine_with, first_of, resting, weight
+from fwaudit.findings._rules import CHAIN, admin_rules, filter_tables, is_asked, listed, plural, restricts
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import subject
 from fwaudit.model.report import Exposure, Finding, Severity, Way

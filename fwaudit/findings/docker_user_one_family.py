@@ -18,21 +18,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fwaudit.findings._effect import engine_without, reaching, resting, weight
 from fwaudit.findings._rules import (
     ANSWERS,
     CHAIN,
     Placed,
     asked_tables,
-    engine_without,
     filter_tables,
     is_asked,
-    reaching,
-    resting,
     restricts,
     tool,
     typed,
     values_of,
-    weight,
 )
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import port_name

@@ -21,20 +21,8 @@ from collections.abc import Iterator
 from itertools import islice
 from shlex import quote
 
-from fwaudit.findings._rules import (
-    Placed,
-    asked_tables,
-    first_of,
-    holds,
-    interfaces_of,
-    listed,
-    resting,
-    restricts,
-    sample,
-    tool,
-    typed,
-    weight,
-)
+from fwaudit.findings._effect import first_of, resting, sample, weight
+from fwaudit.findings._rules import Placed, asked_tables, holds, interfaces_of, listed, restricts, tool, typed
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import subject
 from fwaudit.model.report import Exposure, Finding, Severity, Way

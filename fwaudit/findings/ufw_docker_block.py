@@ -21,19 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fwaudit.exposure.outside import PRIVATE
-from fwaudit.findings._rules import (
-    Placed,
-    asked_tables,
-    closed_under,
-    engine_without,
-    filter_tables,
-    first_of,
-    listed,
-    resting,
-    restricts,
-    values_of,
-    weight,
-)
+from fwaudit.findings._effect import closed_under, engine_without, first_of, resting, weight
+from fwaudit.findings._rules import Placed, asked_tables, filter_tables, listed, restricts, values_of
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import subject
 from fwaudit.model.report import Exposure, Finding, Severity, Way

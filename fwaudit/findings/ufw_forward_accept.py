@@ -20,7 +20,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fwaudit.findings._rules import filter_tables, first_of, listed, reaching, resting, weight
+from fwaudit.findings._effect import first_of, reaching, resting, weight
+from fwaudit.findings._rules import filter_tables, listed
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import subject
 from fwaudit.intent import ufw as intent

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fwaudit.findings._rules import listed, plural, resting
+from fwaudit.findings._effect import resting
+from fwaudit.findings._rules import listed, plural
 from fwaudit.findings._ufw import service_name, would_be_ruled
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.intent import ufw as intent

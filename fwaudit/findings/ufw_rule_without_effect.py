@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fwaudit.findings._rules import listed, resting
+from fwaudit.findings._effect import resting
+from fwaudit.findings._rules import listed
 from fwaudit.findings._ufw import jumps_to, rule_name, said
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.findings.exposed import port_name
