@@ -74,6 +74,15 @@ def test_from_ranges_is_the_union(pairs: list[tuple[int, int]]) -> None:
     for low, high in pairs:
         union = union | IntervalSet.range(low, high)
     assert union == IntervalSet.from_ranges(pairs)
+    assert IntervalSet.union([IntervalSet.range(low, high) for low, high in pairs]) == union
+    assert IntervalSet.union([~IntervalSet.range(low, high) for low, high in pairs] or [EMPTY]) == ~shared(pairs)
+
+
+def shared(pairs: list[tuple[int, int]]) -> IntervalSet:
+    out = ALL
+    for low, high in pairs:
+        out = out & IntervalSet.range(low, high)
+    return out
 
 
 @given(st.lists(values))
