@@ -111,15 +111,27 @@ def show(seed: str, profile: str, only: int | None) -> int:
 def record(path: Path, plan: Plan, result: Result) -> None:
     """Put one comparison's counts into the file that scripts/proof reads, in place of the last ones of its kind."""
     known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    findings = [{key: value for key, value in each.items() if key not in ("rules", "sysctl", "error")}
-                for each in result.findings[:50]]
     known[plan.kind] = {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), "kernel": platform.release().split("-")[0],
         "python": platform.python_version(), "tools": {name: _version(tool) for name, tool in _TOOLS.items()},
         "commit": _output("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"), "seed": plan.seed,
-        "counts": [[*key, count] for key, count in sorted(result.counts.items())], "findings": findings}
+        "counts": [[*key, count] for key, count in sorted(result.counts.items())],
+        "findings": _first_of_each(result.findings)}
     text = json.dumps(known, indent=1, sort_keys=True)
     path.write_text(_rows_on_lines(text) + "\n", encoding="utf-8")
+
+
+def _first_of_each(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One finding for each ruleset and fault, without the ruleset, which follows from the command; ``times`` says of
+    how many."""
+    out: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in findings:
+        key = (str(each.get("seed", each.get("source"))), each["fault"])
+        if key not in out:
+            out[key] = {name: value for name, value in each.items() if name not in ("rules", "sysctl", "error")}
+            out[key]["times"] = 0
+        out[key]["times"] += 1
+    return list(out.values())
 
 
 def _rows_on_lines(text: str) -> str:
@@ -269,6 +281,6 @@ def page(known: dict[str, Any]) -> list[str]:
                 f"{part['date']}, Linux {part['kernel']}, Python {part['python']}, {tools}; from case {part['seed']}, "
                 f"commit {part['commit']}.", "", *TABLES[kind](rows)]
         if part["findings"]:
-            found = {f"- `{each['again']}`: {each['fault']}" for each in part["findings"]}
-            out += ["", "What was wrong:", "", *sorted(found)]
+            found = sorted(f"- `{each['again']}`: {each['fault']} ({each['times']})" for each in part["findings"])
+            out += ["", "What was wrong, and of how many packets:", "", *found]
     return out
