@@ -36,6 +36,7 @@ from fwaudit.findings import (
     privileged_exposed,
     reachable_by_other_interface,
     routed_network,
+    source_port_hole,
     ufw_docker_block,
     ufw_drift,
     ufw_forward_accept,
@@ -66,6 +67,7 @@ ALL: tuple[FindingModule, ...] = (
     ip6tables_off,
     ipv6_differs,
     forward_bypasses_policy,
+    source_port_hole,
     undecided,
     # what makes it worse, or is bad although policy allows it
     weak_credentials,

@@ -46,6 +46,8 @@ def _cause(host: Host, exposure: Exposure, closed_in_ipv4: bool, bare: bool) -> 
     """``closed_in_ipv4``: the very same port is closed to everybody outside there. ``bare``: no IPv6 rules."""
     if exposure.verdict == "undecided":
         return "undecided"
+    if all(way.sports for way in exposure.ways if way.bypass):
+        return "source-port-hole"
     if exposure.service.kind == "container-port":
         return _at_its_own_address(host, exposure, closed_in_ipv4, bare)
     if exposure.service.kind == "forwarded":

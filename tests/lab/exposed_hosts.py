@@ -132,9 +132,28 @@ def ipv6_open(machine: Machine) -> None:
     machine.docker.run("pg", "127.0.0.1:5432:5432", listen=["tcp:9200"], network="six")
 
 
+def source_port(machine: Machine) -> None:
+    """A published resolver is closed in DOCKER-USER, but for what comes from port 53: so answers were let in. And a
+    process of the host, with a rule of ufw's of the same kind."""
+    machine.ufw("allow 22/tcp", "allow in proto udp from any port 53")
+    machine.listen("udp:9999")
+    machine.docker.start()
+    machine.docker.run("dns", "5353:5353/udp")
+    closed = "-p udp -m conntrack --ctorigdstport 5353 --ctdir ORIGINAL -j DROP"
+    machine.sh(f"iptables -I DOCKER-USER {closed}; iptables -I DOCKER-USER -p udp --sport 53 -j RETURN")
+
+
+def source_port_closed(machine: Machine) -> None:
+    """The same, with answers let in by their connection."""
+    source_port(machine)
+    machine.ufw("delete allow in proto udp from any port 53", enable=False)
+    machine.sh("iptables -D DOCKER-USER -p udp --sport 53 -j RETURN;"
+               "iptables -I DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN")
+
+
 HOSTS: tuple[Callable[[Machine], None], ...] = (
     weak_password, good_password, weak_and_allowed, api_open, api_local, api_with_certificates, socket_mounted,
-    other_interface, other_interface_closed, icc_void, ipv6_forgotten, ipv6_open,
+    other_interface, other_interface_closed, icc_void, ipv6_forgotten, ipv6_open, source_port, source_port_closed,
 )
 
 
