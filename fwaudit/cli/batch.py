@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, TextIO
 
 from fwaudit.errors import UsageError
 from fwaudit.model.verdict import Query
@@ -20,19 +20,37 @@ _MOST_KEPT = 100_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def answers(engine: Engine, lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+def answers(engine: Engine, lines: TextIO) -> Iterator[tuple[str, bool]]:
     """(answer, whether the query was good) for every line that is not blank."""
     book = _Book(engine)
-    for line in lines:
+    for line in _bounded(lines):
         if not line.strip():
             continue
         identity: object = None
         try:
             raw = _object(line)
             identity = raw.get("id")
-            yield f'{{"id":{_encode(identity)},{book.answer(query_of(raw))}', True
+            query = query_of(raw)
+            _check_interface(engine, query)
+            yield f'{{"id":{_encode(identity)},{book.answer(query)}', True
         except (UsageError, ValueError) as error:
             yield _encode({"id": identity, "error": str(error)}), False
+
+
+def _bounded(lines: TextIO) -> Iterator[str]:
+    """The lines; of one that is too long so much as shows that it is."""
+    while line := lines.readline(_MAX_LINE + 1):
+        rest = line
+        while len(rest) > _MAX_LINE and not rest.endswith("\n"):
+            rest = lines.readline(_MAX_LINE + 1)
+        yield line
+
+
+def _check_interface(engine: Engine, query: Query) -> None:
+    """Raise UsageError for an interface that the host does not have. A hook's chains may name others."""
+    interfaces = engine.host.interfaces
+    if query.iif and not query.hook and interfaces and query.iif not in interfaces:
+        raise UsageError(f"in: this host has no interface {query.iif[:60]!r}")
 
 
 class _Book:
@@ -79,12 +97,18 @@ def _object(line: str) -> dict[str, Any]:
     if len(line) > _MAX_LINE:
         raise UsageError("the line is longer than 65,536 characters")
     try:
-        raw = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"not JSON: {error}") from error
+        raw = json.loads(line, parse_constant=_refuse)
+    except RecursionError as error:
+        raise UsageError("not JSON: nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"not JSON: {str(error)[:200]}") from error
     if not isinstance(raw, dict):
         raise UsageError("not a JSON object")
     return raw
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def query_of(raw: dict[str, Any]) -> Query:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fwaudit.path.engine import Engine
     from fwaudit.render.words import Networks
 
+_MOST_SHOWN = 80
+"""Characters of a wrong option that its error shows."""
 _EXAMPLES = """Say what becomes of a packet, and which rules it meets.
 
 The packet is the first of a new connection. It comes in by --in (left out: the host itself sends it), from --from (an
@@ -53,8 +55,10 @@ def trace(
 
     if bool(to) == bool(batch):
         raise UsageError("give either --to or --batch", "fwaudit trace --help shows examples.")
+    if batch and (source or iif or sport is not None):
+        raise UsageError("--from, --in and --sport go with --to", "With --batch, each line says its own.")
     if format not in ("table", "json"):
-        raise UsageError(f"no such format: {format}", "trace has the formats table and json.")
+        raise UsageError(f"no such format: {format[:_MOST_SHOWN]}", "trace has the formats table and json.")
     query = None if batch else _query(to, source, iif, sport)
     with without_collector():
         engine = Engine(parse_host(load(snapshot)))
@@ -74,25 +78,26 @@ def _query(to: str, source: str, iif: str, sport: int | None) -> Query:
     from fwaudit.packet.fields import PORT_PROTOCOLS, PROTOCOLS
     from fwaudit.packet.intervals import ALL
 
+    shown = to if len(to) <= _MOST_SHOWN else to[:_MOST_SHOWN] + "…"
     where, _, protocol = to.partition("/")
     proto = PROTOCOLS.get((protocol or "tcp").lower())
     if proto is None:
-        raise UsageError(f"--to: no such protocol: {protocol}", "For example: --to 203.0.113.10:5432/tcp")
+        raise UsageError(f"--to: no such protocol: {protocol[:_MOST_SHOWN]}", "For example: --to 203.0.113.10:5432/tcp")
     address, _, port = where.rpartition(":") if proto in PORT_PROTOCOLS else (where, "", "0")
     try:
         family, dst = parse_address(address.strip("[]"))
-        dport = int(port)
+        dport = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else -1
         if not 0 <= dport <= 65535:
             raise ValueError
     except ValueError:
-        raise UsageError(f"--to: not ADDRESS:PORT/PROTOCOL: {to}",
+        raise UsageError(f"--to: not ADDRESS:PORT/PROTOCOL: {shown}",
                          "For example: --to 203.0.113.10:5432/tcp or --to '[2001:db8::10]:443/tcp'") from None
     sources = ALL
     if source:
         try:
             source_family, sources = parse_network(source)
         except ValueError:
-            raise UsageError(f"--from: not an address or a network: {source}",
+            raise UsageError(f"--from: not an address or a network: {source[:_MOST_SHOWN]}",
                              "For example: --from 198.51.100.7 or --from 10.0.0.0/8") from None
         if source_family != family:
             raise UsageError("--from and --to are of different families", "Both IPv4 or both IPv6.")
@@ -119,17 +124,21 @@ def _batch(engine: Engine, path: str) -> int:
 
 def _lines(path: str) -> AbstractContextManager[TextIO]:
     """The lines of a file, or of stdin for ``-``. Raises UsageError where there is no such file."""
+    import io
     import sys
     from contextlib import nullcontext
 
     from fwaudit.errors import UsageError
 
     if path == "-":
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         return nullcontext(sys.stdin)
     try:
         return Path(path).open(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "Give a file of JSON Lines, or -.") from error
+        raise UsageError(f"cannot read {path[:_MOST_SHOWN]}: {error.strerror}",
+                         "Give a file of JSON Lines, or -.") from error
 
 
 def _single(engine: Engine, query: Query, format: str, explain: bool, no_color: bool) -> int:
@@ -139,11 +148,7 @@ def _single(engine: Engine, query: Query, format: str, explain: bool, no_color: 
     from fwaudit.exposure import inside_of, networks_of
     from fwaudit.render.trace import trace_table, traces_json
 
-    if query.iif and query.iif not in engine.host.interfaces and engine.host.interfaces:
-        from fwaudit.errors import UsageError
-
-        names = ", ".join(sorted(name for name in engine.host.interfaces if name != "lo"))
-        raise UsageError(f"--in: this host has no interface {query.iif}", f"It has: {names}")
+    _check_place(engine, query)
     inside = inside_of(engine.host)
     answers = [_shown(engine, query, answer, inside) for answer in trace_all(engine, query)]
     if format == "json":
@@ -152,6 +157,29 @@ def _single(engine: Engine, query: Query, format: str, explain: bool, no_color: 
         networks = networks_of(engine.host).get(query.iif, ())
         print(trace_table(query, answers, screen(no_color), networks, inside, explain=explain))
     return UNKNOWN if any(answer.trace.disposition == "undecided" for answer in answers) else OK
+
+
+def _check_place(engine: Engine, query: Query) -> None:
+    """Raise UsageError where the packet cannot come in, or be sent, as the options say."""
+    from fwaudit.errors import UsageError
+    from fwaudit.packet.intervals import ALL, IntervalSet
+
+    interfaces = engine.host.interfaces
+    names = [name for name in sorted(interfaces) if name != "lo"]
+    listed = f"It has: {', '.join(names[:20])}" + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    if query.iif and query.iif not in interfaces and interfaces:
+        raise UsageError(f"--in: this host has no interface {query.iif[:_MOST_SHOWN]}", listed)
+    own = {address.value for each in interfaces.values() for address in each.addresses
+           if address.family == query.family}
+    if not query.iif and query.sources != ALL and interfaces and not any(
+            query.sources == IntervalSet.of(value) for value in own) and not _is_loopback(query):
+        raise UsageError("--from: this is no address of the host, and without --in the host itself sends the packet",
+                         f"Say by which interface it comes in: --in NAME. {listed}")
+
+
+def _is_loopback(query: Query) -> bool:
+    low, high = (127 << 24, 128 << 24) if query.family == 4 else (1, 2)
+    return low <= query.sources.lowest() < high and query.sources.size(1 << 128) == 1
 
 
 def _shown(engine: Engine, query: Query, answer: Answer, inside: Networks) -> Answer:

@@ -267,6 +267,45 @@ def test_trace_over_ipv6(capsys):
     assert capsys.readouterr().out.startswith("delivered to sshd")
 
 
+@pytest.mark.parametrize(("arguments", "error", "hint"), [
+    (("--to", "203.0.113.10:+80"), "not ADDRESS:PORT/PROTOCOL: 203.0.113.10:+80", "For example"),
+    (("--to", "203.0.113.10:1_0"), "not ADDRESS:PORT/PROTOCOL", "For example"),
+    (("--to", "203.0.113.10: 80"), "not ADDRESS:PORT/PROTOCOL", "For example"),
+    (("--to", "203.0.113.10:\u0668\u0660"), "not ADDRESS:PORT/PROTOCOL", "For example"),
+    (("--to", "203.0.113.10\x1b[2J:80"), "203.0.113.10\\x1b[2J:80", "For example"),
+    (("--to", "A" * 5000), "A" * 80 + "…", "For example"),
+    (("--to", "203.0.113.10:80/" + "x" * 5000), "no such protocol: " + "x" * 80, "For example"),
+    (("--from", "x" * 5000, "--to", "203.0.113.10:80"), "--from: not an address or a network", "For example"),
+    (("--from", "198.51.100.7", "--to", "203.0.113.10:80"), "without --in the host itself sends", "--in NAME"),
+    (("--from", "10.0.0.0/8", "--to", "203.0.113.10:80"), "without --in the host itself sends", "eth0"),
+    (("--in", "nope", "--to", "203.0.113.10:80"), "this host has no interface nope", "It has: "),
+    (("--in", "eth0", "--batch", "-"), "--from, --in and --sport go with --to", "each line"),
+    (("--batch", "/nonexistent" + "x" * 5000), "cannot read /nonexistent", "JSON Lines"),
+    (("--format", "xml\x07", "--to", "203.0.113.10:80"), "no such format: xml\\x07", "table and json"),
+])
+def test_a_question_that_cannot_be_meant_is_one_clear_line_and_a_hint(arguments, error, hint, capsys):
+    assert cli.run(trace(*arguments)) == 3
+    shown = capsys.readouterr()
+    first, second = shown.err.splitlines()
+    assert shown.out == "" and first.startswith("fwaudit: ") and error in first and len(first) < 200
+    assert second.startswith("  ") and hint in second
+
+
+def test_an_open_packet_is_explained(tmp_path, capsys):
+    rules = tmp_path / "rules"
+    rules.write_text("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m limit --limit 3/min -j ACCEPT\nCOMMIT\n")
+    query = {"in": "eth0", "out": "eth1", "hook": "forward", "src": "10.0.0.1", "dst": "10.0.1.1", "dport": 80,
+             "proto": "tcp"}
+    (tmp_path / "one.jsonl").write_text(json.dumps(query))
+    assert cli.run(["trace", "--snapshot", str(rules), "--batch", str(tmp_path / "one.jsonl")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    words = "whether no more than 3/min such packets come (limit) (filter FORWARD rule 1)"
+    assert (answer["undecided_on"], answer["fewest"]) == ([words], True)
+    assert answer["facts"] == [{"fact": words, "values": [
+        {"value": "yes", "leads_to": [{"disposition": "accepted"}]},
+        {"value": "no", "leads_to": [{"disposition": "dropped"}]}]}]
+
+
 # ---- trace --batch ---------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +323,10 @@ def test_batch_answers_every_line_in_order(tmp_path, capsys):
     ("nonsense", "not JSON"),
     ("[]", "not a JSON object"),
     ("[" * 100_000, "longer than"),
-    ("[" * 50_000, "not JSON"),
+    ("[" * 50_000, "not JSON: nested too deeply"),
+    ("9" * 300_000, "longer than"),
+    ('{"id": NaN}', "NaN is no JSON"),
+    (json.dumps({"id": 5, **_QUERY, "in": "nope\x1b[31m"}), "this host has no interface 'nope\\x1b[31m'"),
     ('{"id": 5}', "dst is missing"),
     (json.dumps({"id": 5, **_QUERY, "dst": "203.0.113"}), "dst: not an address"),
     (json.dumps({"id": 5, **_QUERY, "dst": 7}), "dst: not an address"),
