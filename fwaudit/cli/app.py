@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fwaudit.cli import check, demo, diff, findings, fix, policy, report, snapshot, trace, triage
+from fwaudit.cli import check, demo, diff, findings, fix, policy, report, snapshot, trace, triage, verify
 
 
 def build() -> Any:
@@ -38,6 +38,7 @@ def build() -> Any:
     app.command(short_help="Write or check the file of what is meant to be open.")(policy.policy)
     app.command(short_help="Make published ports obey the policy: shown, proven, reversible.")(fix.fix)
     app.command(short_help="Every kind of finding, and a page on each.")(findings.findings)
+    app.command(short_help="The look from outside, held against the verdicts.")(verify.verify)
     app.command(short_help="Has it already happened? Signs of miners and intruders.")(triage.triage)
     app.command(short_help="This host's raw facts in one file.")(snapshot.snapshot)
     app.command(short_help="A report on a recorded host; needs no root.")(demo.demo)

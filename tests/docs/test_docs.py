@@ -141,8 +141,10 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
     policy = '[[accept]]\nport = 5432\nreason = "known"\n'
     (tmp_path / "policy.toml").write_text(policy)
     words = ["policy.toml" if word == "/etc/fwaudit/policy.toml" else word for word in words]
-    if words[0] == "triage":
-        build().commands["triage"].make_context("triage", words[1:])
+    if words[0] in ("triage", "verify"):
+        build().commands[words[0]].make_context(words[0], words[1:])
+        if "--plan" in words:
+            assert cli.run([*words, "--snapshot", "host.tar.gz"]) == cli.OK
         return
     if words[0] == "fix":
         build().commands["fix"].make_context("fix", words[1:])
