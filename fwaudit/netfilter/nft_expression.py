@@ -298,12 +298,17 @@ def _fib(body: Mapping[str, Any], text: str, family: str) -> Operand:
     return Operand(text, "it depends on the routing tables")
 
 
-def _absent(body: Mapping[str, Any], text: str, family: str) -> Operand:
+def _absent(version: int) -> Callable[[Mapping[str, Any], str, str], Operand]:
     """IPv6 extension headers and IPv4 options: a plain packet has none, so reading a field of one breaks the rule
-    (nft_exthdr.c); only the test for existence (no ``field``) gives an answer, and that is no."""
-    if "field" in body or not isinstance(body.get("name"), str):
-        return Absent(text)
-    return Constant(text)
+    (nft_exthdr.c); only the test for existence (no ``field``) gives an answer, and that is no. For packets of the other
+    family both break it."""
+
+    def read(body: Mapping[str, Any], text: str, family: str) -> Operand:
+        if "field" in body or not isinstance(body.get("name"), str):
+            return Absent(text)
+        return Constant(text, implied=_only(version, family))
+
+    return read
 
 
 def _tcp_option(body: Mapping[str, Any], text: str, family: str) -> Operand:
@@ -327,8 +332,8 @@ _READERS: Final[dict[str, Callable[[Mapping[str, Any], str, str], Operand]]] = {
     "payload": _payload,
     "ct": _ct,
     "fib": _fib,
-    "exthdr": _absent,
-    "ip option": _absent,
+    "exthdr": _absent(6),
+    "ip option": _absent(4),
     "tcp option": _tcp_option,
     "sctp chunk": _sctp_chunk,
     "ipsec": _ipsec,

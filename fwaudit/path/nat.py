@@ -9,10 +9,12 @@ from __future__ import annotations
 from fwaudit.model.host import Address, Host
 from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat
 from fwaudit.packet.address import format_address
+from fwaudit.packet.fields import ICMP, ICMPV6
 from fwaudit.path.state import PacketState, but
 
 _MAX_CHOICES = 64
 _LINK_SCOPES = ("link", "host")
+_ICMP_ANSWERS = {ICMP: {8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17}, ICMPV6: {128: 129, 129: 128}}
 _NARROW = (1, 2, 5)
 """Scopes of IPv6 that the kernel tells apart: of the interface, of the link, of the site (ipv6_addr_scope)."""
 
@@ -55,8 +57,22 @@ def _ports(ports: tuple[int, int] | None, now: int | None, base: int | None) -> 
 
 def _to(state: PacketState, address: int, port: int | None) -> PacketState:
     changed = (address, port) != (state.dst, state.dport)
+    reply_port = state.reply_sport if state.proto in _ICMP_ANSWERS else port
     return but(state, dst=address, dport=port, ct_dnat=1 if changed else state.ct_dnat, reply_src=address,
-               reply_sport=port)
+               reply_sport=reply_port)
+
+
+def tuple_ports(state: PacketState) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
+    """Source and destination port of a connection's first packet and of its answer, as connection tracking has them.
+
+    In their place an ICMP message has its identifier, and its type and code (nf_conntrack_proto_icmp.c).
+    """
+    answers = _ICMP_ANSWERS.get(state.proto)
+    if answers is None:
+        return (state.sport, state.dport), (state.dport, state.sport)
+    answer = answers.get(state.icmp_type)
+    code = None if answer is None else answer << 8 | state.icmp_code
+    return (state.sport, state.icmp_type << 8 | state.icmp_code), (state.sport, code)
 
 
 def _redirect_address(state: PacketState, host: Host) -> list[int]:

@@ -138,10 +138,10 @@ class Walk:
                 return world.but(ct_state=STATE_INVALID)
             snat, dnat = state.answers
             return world.but(ct_state=STATE_ESTABLISHED, ct_snat=snat, ct_dnat=dnat)
+        there, back = nat.tuple_ports(state)
         return world.but(
-            ct_state=STATE_NEW, orig_src=state.src, orig_dst=state.dst, orig_sport=state.sport,
-            orig_dport=state.dport, reply_src=state.dst, reply_dst=state.src, reply_sport=state.dport,
-            reply_dport=state.sport)
+            ct_state=STATE_NEW, orig_src=state.src, orig_dst=state.dst, orig_sport=there[0], orig_dport=there[1],
+            reply_src=state.dst, reply_dst=state.src, reply_sport=back[0], reply_dport=back[1])
 
     def _run(self, base: BaseChain, worlds: list[World], hook: Hook) -> list[World]:
         out: list[World] = []

@@ -203,8 +203,8 @@ NO_PORTS = "proto=not 6,17,33,132,136"
     (fib("oif", "saddr", "iif"), "==", "eth0", '?(fib saddr . iif oif "eth0": which interface the route back uses)'),
     (fib("oif", "daddr"), "==", "eth0", '?(fib daddr oif "eth0": it depends on the routing tables)'),
     # what a plain packet does not have
-    ({"exthdr": {"name": "frag"}}, "==", True, "false"),
-    ({"exthdr": {"name": "frag"}}, "==", False, ""),
+    ({"exthdr": {"name": "frag"}}, "==", True, "family=6 & false"),
+    ({"exthdr": {"name": "frag"}}, "==", False, "family=6"),
     ({"exthdr": {"name": "rt", "field": "type"}}, "!=", 0, "false"),
     ({"tcp option": {"name": "sack-perm"}}, "==", True,
      "proto=6 & ?(tcp option sack-perm exists: the options of the packet)"),

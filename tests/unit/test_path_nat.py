@@ -14,7 +14,7 @@ from fwaudit.netfilter.facts import facts_of
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.parse.host import parse_host
-from fwaudit.path.nat import NatUnknown, translate
+from fwaudit.path.nat import NatUnknown, translate, tuple_ports
 from fwaudit.path.state import PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import Walk, World
@@ -81,3 +81,13 @@ def test_redirect_goes_to_an_address_of_the_scope(dst: str, to: str) -> None:
 def test_redirect_without_the_interface_is_not_known() -> None:
     with pytest.raises(NatUnknown, match="not known"):
         translate(PacketState(4, 6, dst=1, dport=80, iif="eth9"), Redirect(), HOST)
+
+
+def test_a_connection_of_icmp_has_type_and_code_for_a_port() -> None:
+    assert tuple_ports(PACKET._replace(sport=4000)) == ((4000, 80), (80, 4000))
+    echo = PacketState(4, 1, dst=1, sport=4711, icmp_type=8)
+    assert tuple_ports(echo) == ((4711, 0x800), (4711, 0))
+    assert tuple_ports(echo._replace(family=6, proto=58, icmp_type=128)) == ((4711, 0x8000), (4711, 0x8100))
+    assert tuple_ports(echo._replace(icmp_type=3)) == ((4711, 0x300), (4711, None))
+    turned = translate(echo._replace(reply_sport=4711, dport=0), Dnat((2, 2)), HOST)
+    assert [(found.dst, found.reply_sport) for found in turned] == [(2, 4711)]
