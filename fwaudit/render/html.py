@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from fwaudit import __version__
-from fwaudit.model.compliance import Checked, Judged
-from fwaudit.render.check import headline, short_name
+from fwaudit.model.compliance import Checked
+from fwaudit.model.report import Report, Severity
+from fwaudit.render.advice import advice
+from fwaudit.render.check import headline as checked_headline
 from fwaudit.render.hidden import hidden_in_words
+from fwaudit.render.others import added_to, cause_of, lines_of, others
+from fwaudit.render.outline import exposures_of, groups, headline
 from fwaudit.render.picture import picture
-from fwaudit.render.rows import VERDICTS, where, who
+from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
-from fwaudit.render.table import render as screen
 from fwaudit.render.text import clean
 from fwaudit.render.trace import path_lines
 
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HOW = {"ok": "good", "warning": "warn", "critical": "bad", "unknown": "warn"}
-_MAX_PICTURES = 200
+_BAD = ("bypass", "neighbours", "undecided")
+_MAX_DETAILS, _MAX_HEADS, _MAX_NAMES, _MAX_ROWS = 60, 12, 200, 2000
 
 
 def render_checked(checked: Checked) -> str:
@@ -35,18 +40,24 @@ def render_checked(checked: Checked) -> str:
 
     style, script = _part("report.css"), _part("report.js")
     report = checked.report
-    shown = [each for each in checked.shown if each.exposure.verdict != "blocked"]
-    title = headline(checked) if checked.policy.path else screen(report).split("\n\n", 1)[0].replace("\n", " ")
-    wrong = [each for each in shown if each.exposure.verdict in ("bypass", "neighbours", "undecided")]
+    title, how = (checked_headline(checked), _HOW[checked.level]) if checked.policy.path else headline(report)
+    details = groups(report, _wrong(checked))
+    shown = [each for group in details[:_MAX_DETAILS] for each in added_to(report, exposures_of(group))]
+    places = {id(exposure): f"port-{number}" for number, group in enumerate(details[:_MAX_DETAILS], 1)
+              for exposure in exposures_of(group)}
+    reasons = {id(each.exposure): [entry.reason for entry in each.by]
+               for each in checked.shown if each.standing == "accepted"}
+    blocked = [f"{row.port} {row.who}" for row in rows(report, ("blocked",))]
     return _environment().from_string(_part("report.html")).render(
         version=__version__, report=report, clean=clean, style=Markup(style), script=Markup(script),  # noqa: S704
-        policy="; ".join(("default-src 'none'", f"style-src '{_digest(style)}'", f"script-src '{_digest(script)}'",
-                          "base-uri 'none'", "form-action 'none'")),
-        headline=title, how=_HOW[checked.level],
-        rows=[_row(checked, each) for each in shown],
-        details=[_detail(checked, each) for each in wrong[:_MAX_PICTURES]], left_out=max(0, len(wrong) - _MAX_PICTURES),
-        blocked=[short_name(each.exposure) for each in checked.shown if each.exposure.verdict == "blocked"],
-        findings=report.findings, hidden=hidden_in_words(report), warnings=checked.warnings)
+        content_policy="; ".join(("default-src 'none'", f"style-src '{_digest(style)}'",
+                                  f"script-src '{_digest(script)}'", "base-uri 'none'", "form-action 'none'")),
+        headline=title, how=how, totals=list(_totals(report)), rows=[
+            _row(report, row, ports, places, reasons) for row, ports in _lines(_every_row(checked))],
+        policy="ufw" if report.policy == "ufw" else "INPUT",
+        details=[_detail(report, group, f"port-{number}") for number, group in enumerate(details[:_MAX_DETAILS], 1)],
+        left_out=max(0, len(details) - _MAX_DETAILS), others=others(report, shown), warnings=checked.warnings,
+        blocked=blocked[:_MAX_NAMES], more_blocked=max(0, len(blocked) - _MAX_NAMES), hidden=hidden_in_words(report))
 
 
 def _environment() -> Environment:
@@ -65,23 +76,59 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _row(checked: Checked, each: Judged) -> dict[str, Any]:
-    exposure = each.exposure
+def _wrong(checked: Checked) -> list[Row]:
+    """The rows that need an explanation: against the firewall policy, undecided, or allowed but listed by nobody."""
+    breaches = {id(each.exposure) for each in checked.shown if each.standing == "breach"}
+    allowed = rows(checked.report, ("as-intended",))
+    return [*rows(checked.report, _BAD),
+            *(row for row in allowed if any(id(each) in breaches for each in row.exposures))]
+
+
+def _every_row(checked: Checked) -> list[Row]:
+    return sorted(rows(checked.report, (*_BAD, "as-intended")),
+                  key=lambda row: (-row.severity, row.verdict == "as-intended"))
+
+
+def _lines(found: list[Row]) -> list[tuple[Row, str]]:
+    """A page has room for more lines than a screen, and a browser finds and sorts them."""
+    return [(row, row.port) for row in found] if len(found) <= _MAX_ROWS else collapsed(found)
+
+
+def _totals(report: Report) -> Iterator[tuple[int, str, str]]:
+    """(count, what, how it is meant) of the whole host: ports by verdict, and findings by severity."""
+    how = {"bypass": "bad", "neighbours": "warn", "undecided": "warn", "as-intended": "good", "blocked": "good"}
+    for verdict, words in VERDICTS.items():
+        count = len({each.service for each in report.every_exposure if each.verdict == verdict})
+        if count or verdict == "bypass":
+            yield count, words.format(policy=report.policy), how[verdict] if count else "good"
+    for severity in reversed(Severity):
+        count = sum(each.severity == severity for each in report.every_finding)
+        if count and severity > Severity.INFO:
+            yield count, f"{severity.name.lower()} finding{'' if count == 1 else 's'}", severity.name.lower()
+
+
+def _row(report: Report, row: Row, ports: str, places: dict[int, str], reasons: dict[int, list[str]]) -> dict[str, Any]:
+    accepted = dict.fromkeys(clean(reason) for each in row.exposures for reason in reasons.get(id(each), ()))
     return {
-        "severity": exposure.severity.name.lower(), "order": -int(exposure.severity), "port": exposure.service.port,
-        "name": short_name(exposure), "family": exposure.family, "who": who(exposure),
-        "where": where(checked.report, exposure), "says": clean(exposure.policy.text),
-        "verdict": VERDICTS[exposure.verdict].format(policy=checked.report.policy), "standing": each.standing,
-        "reason": "; ".join(clean(entry.reason) for entry in each.by)}
+        "severity": row.severity.name.lower(), "order": -int(row.severity), "port": row.ports[0], "name": ports,
+        "ip": row.ip, "who": row.who, "where": row.where, "says": row.policy,
+        "verdict": VERDICTS[row.verdict].format(policy=report.policy),
+        "place": places.get(id(row.exposures[0]), ""), "reason": "; ".join(accepted)}
 
 
-def _detail(checked: Checked, each: Judged) -> dict[str, Any]:
+def _detail(report: Report, group: list[Row], place: str) -> dict[str, Any]:
+    """Rows that need the same words, as `fwaudit.render.table` has them. The command that asks again stands last."""
     from markupsafe import Markup
 
-    evidence = each.exposure.evidence
-    findings = [finding for finding in checked.report.findings if finding.exposure == each.exposure]
+    row = group[0]
+    evidence = row.exposures[0].evidence
+    found = list(advice(report, group)) if row.verdict in _BAD else []
+    last = found[-1:] if evidence else []
     return {
-        **_row(checked, each), "findings": findings,
-        "picture": Markup(picture(evidence, checked.report.policy)) if evidence else "",  # noqa: S704
-        "lines": [clean(line) for line in path_lines(evidence, Style(90))] if evidence else [],
-        "notes": [clean(note) for note in each.exposure.notes]}
+        **_row(report, row, row.port, {}, {}), "place": place, "cause": cause_of(report, row.exposures),
+        "alike": [(each.severity.name.lower(), f"{each.port} of {each.who}") for each in group[1:_MAX_HEADS]],
+        "more_alike": max(0, len(group) - _MAX_HEADS),
+        "picture": Markup(picture(report, row.exposures[0])),  # noqa: S704
+        "lines": path_lines(evidence, Style(90)) if evidence else [],
+        "advice": found[:len(found) - len(last)], "last": last,
+        "added": lines_of(added_to(report, exposures_of(group)))}

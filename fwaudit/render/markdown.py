@@ -44,7 +44,8 @@ def _document(checked: Checked) -> Iterator[str]:
     for row in with_evidence[:_MAX_DETAILS]:
         yield from _details(checked, row)
     if len(with_evidence) > _MAX_DETAILS:
-        yield from ("", f"{len(with_evidence) - _MAX_DETAILS:,} more are in the table above.")
+        yield from ("", f"… and {len(with_evidence) - _MAX_DETAILS:,} more; `fwaudit report --format json` explains "
+                    "every one.")
     explained = {id(exposure) for row in with_evidence[:_MAX_DETAILS] for exposure in row.exposures}
     left = [each for each in report.findings if id(each.exposure) not in explained]
     if left:

@@ -1,7 +1,8 @@
-"""A packet's way as a picture (SVG): outside, the interface, the rules that decide, and who answers.
+"""A packet's way as a picture (SVG): outside, the interface, hook by hook the rules that decide, and who answers.
 
-ufw's rules stand beside the way where the packet never meets them. Colours are CSS classes, so that the page's light
-and dark dresses hold for it; no style is written into the picture, which a strict content policy would refuse.
+The way runs down the left. The firewall policy's rules stand beside it where the packet never meets them. Colours are
+CSS classes, so that the page's light and dark dresses hold for it; no style is written into the picture, which a strict
+content policy would refuse. It is as narrow as a phone.
 """
 
 from __future__ import annotations
@@ -11,109 +12,140 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import escape
 
-from fwaudit.model.report import Evidence
+from fwaudit.model.report import Evidence, Exposure, Report
 from fwaudit.model.verdict import Step
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.render.text import clean, fold, shorten
 
-_WIDTH, _BOX, _LEFT = 720, 400, 20
-_LINE, _PAD, _GAP = 17, 12, 26
-_COLUMNS = 46
-_MOVES = ("accept", "drop", "reject", "dnat", "redirect", "snat", "masquerade", "netmap", "mark")
-_MAX_STEPS = 12
+_WIDTH, _LEFT, _BESIDE = 368, 2, 72
+"""The picture, its edge, and where what stands beside the way begins."""
+_LINE, _PAD, _GAP, _AXIS = 17, 11, 24, 34
+_COLUMNS, _FEWER = 46, 36
+"""Characters to a line of a box on the way, and of one beside it."""
+_MOVES = ("accept", "drop", "reject", "dnat", "redirect", "snat", "masquerade", "netmap", "mark", "notrack", "queue")
+_MAX_STEPS, _MAX_LINES = 12, 5
+
+Kind = Literal["place", "rule", "good", "bad", "doubt", "beside"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    kind: Literal["place", "rule", "good", "bad", "beside"]
+    """``above``: a small line over the title, for where a rule stands."""
+
+    kind: Kind
     title: str
     lines: tuple[str, ...] = ()
+    above: str = ""
 
     @property
     def height(self) -> int:
-        return 2 * _PAD + _LINE * (1 + len(self.lines)) - 4
+        return 2 * _PAD + _LINE * (1 + len(self.lines) + bool(self.above)) - 4
 
 
-def picture(evidence: Evidence, policy: str) -> str:
-    """The SVG element. ``policy``: who stands for the firewall policy, ``ufw`` or ``INPUT``."""
-    boxes = list(_boxes(evidence))
+def picture(report: Report, exposure: Exposure) -> str:
+    """The SVG element; empty where there is no packet to show."""
+    if exposure.evidence is None:
+        return ""
     parts: list[str] = []
-    top = 4
-    for number, box in enumerate(boxes):
-        if number:
-            parts.append(f'<path class="arrow" d="M{_LEFT + _BOX // 2} {top - _GAP} v{_GAP - 6}"/>'
-                         f'<path class="head" d="M{_LEFT + _BOX // 2 - 5} {top - 8} h10 l-5 8 z"/>')
-        parts += _drawn(box, _LEFT, top, _BOX)
-        if number and box.title.startswith("routing") and not _asks_input(evidence):
-            beside = _beside(policy)
-            width = _WIDTH - _LEFT * 2 - _BOX - 40
-            parts.append(f'<path class="apart" d="M{_LEFT + _BOX} {top + box.height // 2} h36"/>')
-            parts += _drawn(beside, _LEFT + _BOX + 40, top - (beside.height - box.height) // 2, width)
+    top, first = 2, True
+    for box in _boxes(report, exposure, exposure.evidence):
+        beside = box.kind == "beside"
+        if not first and not beside:
+            parts.append(f'<path class="arrow" d="M{_AXIS} {top - _GAP} V{top - 7}"/>'
+                         f'<path class="head" d="M{_AXIS - 5} {top - 8} h10 l-5 8 z"/>')
+        if beside:
+            parts.append(f'<path class="arrow" d="M{_AXIS} {top - _GAP} V{top + box.height}"/>'
+                         f'<path class="apart" d="M{_AXIS + 6} {top + box.height // 2} H{_BESIDE - 2}"/>')
+        parts += _drawn(box, _BESIDE if beside else _LEFT, top)
         top += box.height + _GAP
-    height = top - _GAP + 6
-    title = escape(_title(evidence))
-    return (f'<svg class="way" viewBox="0 0 {_WIDTH} {height}" role="img"><title>{title}</title>'
-            f"{''.join(parts)}</svg>")
+        first = False
+    return (f'<svg class="way" viewBox="0 0 {_WIDTH} {top - _GAP + 2}" role="img"><title>{escape(_title(exposure))}'
+            f"</title>{''.join(parts)}</svg>")
 
 
-def _title(evidence: Evidence) -> str:
-    query = evidence.query
+def _title(exposure: Exposure) -> str:
+    assert exposure.evidence is not None
+    query = exposure.evidence.query
     return (f"The way of a packet from {format_address(query.family, query.sources.lowest())} to "
             f"{format_address(query.family, query.dst)} port {query.dport}")
 
 
-def _boxes(evidence: Evidence) -> Iterator[_Box]:
-    query, trace = evidence.query, evidence.trace
+def _boxes(report: Report, exposure: Exposure, evidence: Evidence) -> Iterator[_Box]:
+    query = evidence.query
     proto = PROTOCOL_NAMES.get(query.proto, str(query.proto))
-    yield _Box("place", f"{format_address(query.family, query.sources.lowest())}, outside",
-               (f"to {format_address(query.family, query.dst)} port {query.dport}/{proto}",))
-    yield _Box("place", f"{clean(query.iif)}, an interface of this host")
-    shown = [step for step in trace.path if step.does.startswith(_MOVES)]
-    if len(shown) > _MAX_STEPS:
-        shown = [*shown[:_MAX_STEPS // 2], *shown[-_MAX_STEPS // 2:]]
+    near = any(way.neighbours_only for way in exposure.ways if (way.iif, way.dst) == (query.iif, query.dst))
+    yield _Box("place", "a machine on the link" if near else "outside", (
+        *fold(f"{format_address(query.family, query.sources.lowest())} to "
+              f"{format_address(query.family, query.dst)} port {query.dport}/{proto}", _COLUMNS),))
+    yield _Box("place", shorten(f"{clean(query.iif)}, an interface of this host", _COLUMNS - 4))
+    steps, left_out = _deciding(evidence)
     routed = False
-    for step in shown:
+    for number, step in enumerate(steps):
         if step.hook in ("forward", "input") and not routed:
             routed = True
-            whither = "to a process of this host" if step.hook == "input" else "on to a container"
-            yield _Box("place", f"routing: {whither}")
+            whither = "a container" if exposure.service.container else "another machine"
+            yield from _routing(report, exposure, "a process of this host" if step.hook == "input" else whither,
+                                step.hook == "input")
+        if left_out and number == _MAX_STEPS // 2:
+            yield _Box("place", f"… {left_out} more rules …")
         yield _rule(step)
-    if not routed:
-        yield _Box("place", "routing")
+    if any("no rule of this host is asked" in note for note in exposure.notes):
+        yield _Box("beside", "this host's rules: never asked", ("The container is on the network itself.",))
+    elif not routed:
+        yield from _routing(report, exposure, "", any(step.hook == "input" for step in evidence.trace.path))
     yield _end(evidence)
 
 
+def _deciding(evidence: Evidence) -> tuple[list[Step], int]:
+    """The rules that do something to the packet itself; of very many the first and the last, and how many are not
+    shown. The answer's own are left to the list of rules."""
+    found = [step for step in evidence.trace.path
+             if step.does.startswith(_MOVES) and not step.does.endswith(" the answer")]
+    half = _MAX_STEPS // 2
+    return (found, 0) if len(found) <= _MAX_STEPS else ([*found[:half], *found[-half:]], len(found) - _MAX_STEPS)
+
+
+def _routing(report: Report, exposure: Exposure, whither: str, asked: bool) -> Iterator[_Box]:
+    yield _Box("place", f"routed: on to {whither}" if whither else "routed")
+    if asked:
+        return
+    policy = exposure.policy
+    rule = f" (rule {policy.rule})" if policy.rule else ""
+    says = fold(clean(f"{policy.text}{rule}"), _FEWER)[:2] if policy.by in ("ufw", "INPUT") and policy.text else []
+    name = "ufw's rules" if report.policy == "ufw" else "the INPUT chain"
+    yield _Box("beside", f"{name}: never asked", (
+        *says, "INPUT is on the way to this host's", "own processes."))
+
+
 def _rule(step: Step) -> _Box:
-    where = f"{step.table} {step.chain} {step.rule}" if step.rule else f"{step.table} {step.chain}, chain policy"
+    stands = f"{step.table} {step.chain} {step.rule}" if step.rule else f"{step.table} {step.chain}, chain policy"
     does = clean(step.does)
-    kind: Literal["rule", "bad"] = "bad" if does.startswith(("drop", "reject")) else "rule"
-    lines = fold(clean(step.text), _COLUMNS)[:4] if step.rule else []
-    return _Box(kind, shorten(f"{clean(where)}: {does}", _COLUMNS), tuple(lines))
+    lines = fold(clean(step.text), _COLUMNS) if step.rule else []
+    if len(lines) > _MAX_LINES:
+        lines = [*lines[:_MAX_LINES - 1], "…"]
+    return _Box("bad" if does.startswith(("drop", "reject")) else "rule", shorten(does, _COLUMNS - 4), tuple(lines),
+                shorten(clean(f"{step.hook} · {stands}"), _COLUMNS))
 
 
 def _end(evidence: Evidence) -> _Box:
     trace = evidence.trace
     if trace.to is not None and trace.disposition in ("delivered", "undecided"):
-        sure = "" if trace.disposition == "delivered" else "perhaps "
-        name = shorten(clean(trace.to.name or "a process"), 30)
-        return _Box("good", f"{sure}{name} answers",
-                    (f"{format_address(trace.to.family, trace.to.address)} port {trace.to.port}",))
+        name = clean(trace.to.name) or ("another machine" if trace.to.kind == "elsewhere" else "a process")
+        title = f"{shorten(name, 30)} answers" if trace.disposition == "delivered" else f"perhaps {shorten(name, 28)}"
+        address = f"{format_address(trace.to.family, trace.to.address)} port {trace.to.port}"
+        via = f"by {clean(trace.to.via)}" if trace.to.via else ""
+        return _Box("good" if trace.disposition == "delivered" else "doubt", title, tuple(filter(None, (address, via))))
+    if trace.disposition == "undecided":
+        return _Box("doubt", "undecided")
     return _Box("bad" if trace.disposition in ("dropped", "rejected") else "place", trace.disposition)
 
 
-def _asks_input(evidence: Evidence) -> bool:
-    return any(step.hook == "input" for step in evidence.trace.path)
-
-
-def _beside(policy: str) -> _Box:
-    name = "ufw's rules" if policy == "ufw" else "the INPUT chain"
-    return _Box("beside", f"{name}:", ("in INPUT, which this", "packet never meets"))
-
-
-def _drawn(box: _Box, left: int, top: int, width: int) -> Iterator[str]:
-    yield f'<g class="{box.kind}"><rect x="{left}" y="{top}" width="{width}" height="{box.height}" rx="7"/>'
-    yield f'<text class="title" x="{left + _PAD}" y="{top + _PAD + 11}">{escape(box.title)}</text>'
-    for number, line in enumerate(box.lines, 1):
-        yield (f'<text x="{left + _PAD}" y="{top + _PAD + 11 + number * _LINE}">{escape(line)}</text>')
+def _drawn(box: _Box, left: int, top: int) -> Iterator[str]:
+    yield (f'<g class="{box.kind}"><rect x="{left}" y="{top}" width="{_WIDTH - left - 2}" height="{box.height}" '
+           'rx="7"/>')
+    lines = [*([("above", box.above)] if box.above else []), ("title", box.title), *(("", line) for line in box.lines)]
+    for number, (how, line) in enumerate(lines):
+        named = f' class="{how}"' if how else ""
+        yield f'<text{named} x="{left + _PAD}" y="{top + _PAD + 11 + number * _LINE}">{escape(line)}</text>'
     yield "</g>"

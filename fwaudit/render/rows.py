@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from fwaudit.exposure.words import where_from
@@ -20,7 +20,8 @@ VERDICTS = {
 }
 _LONG = 20
 """So many rows may stand in a table although some are alike."""
-_SHOWN_FINE, _SHOWN_BAD = 4, 24
+_SHOWN_FINE, _SHOWN_MANY, _SHOWN_BAD, _SHOWN_NAMES = 4, 10, 24, 5
+"""So many ports of a line that is as intended, of many containers, or of one, are shown; and so many containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +108,41 @@ def _ranges(found: list[Row]) -> list[Row]:
 
 
 def collapsed(found: list[Row]) -> list[tuple[Row, str]]:
-    """Each row, and what it says of ports. In a long table, those that differ in their port alone are one line."""
+    """Each row, and what it says of ports. In a long table, those that differ in their port alone are one line; in one
+    that is long even so, those that differ in their container alone."""
     alike: dict[tuple[object, ...], list[Row]] = {}
     for place, row in enumerate(found):
         key = (row.severity, row.verdict, row.bound, row.proto, row.families, row.who, row.where, row.policy)
         alike.setdefault(key if len(found) > _LONG else (place,), []).append(row)
-    return [(rows[0], rows[0].with_number(_numbers(rows))) for rows in alike.values()]
+    lines = [(rows[0], rows[0].with_number(_numbers(rows))) for rows in alike.values()]
+    return lines if len(lines) <= _LONG else list(_of_many(found))
+
+
+def _of_many(found: list[Row]) -> Iterator[tuple[Row, str]]:
+    """One line for all containers that are exposed alike; their own addresses, which differ, are left out."""
+    alike: dict[tuple[object, ...], list[Row]] = {}
+    for row in found:
+        own = row.exposures[0].service.kind == "container-port"
+        key = (row.severity, row.verdict, "" if own else row.bound, row.proto, row.families, row.where, row.policy)
+        alike.setdefault(key, []).append(row)
+    for rows in alike.values():
+        first = rows[0] if len({row.bound for row in rows}) == 1 else replace(rows[0], bound="*")
+        names = list(dict.fromkeys(row.who for row in rows))
+        if len(names) > 1:
+            first = replace(first, who=_listed([name.split(" · ")[0].split(" (")[0] for name in names], _SHOWN_NAMES))
+        numbers = dict.fromkeys(row.number for row in sorted(rows, key=lambda row: row.ports))
+        shown = _SHOWN_FINE if first.verdict == "as-intended" else _SHOWN_MANY if len(names) > 1 else _SHOWN_BAD
+        yield first, first.with_number(_listed(list(numbers), shown))
+
+
+def _listed(names: list[str], limit: int) -> str:
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 
 def _numbers(found: list[Row]) -> str:
     limit = _SHOWN_FINE if found[0].verdict == "as-intended" else _SHOWN_BAD
-    shown = ", ".join(row.number for row in found[:limit])
-    return shown if len(found) <= limit else f"{shown} and {len(found) - limit:,} more"
+    return _listed([row.number for row in found], limit)
 
 
 def who(exposure: Exposure) -> str:

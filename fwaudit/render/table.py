@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from fwaudit.model.report import Exposure, Finding, Report, Severity
+from fwaudit.model.report import Finding, Report, Severity
 from fwaudit.render.advice import advice
 from fwaudit.render.hidden import hidden_in_words
-from fwaudit.render.json import against_policy
 from fwaudit.render.others import added_to, cause_of, lines_of, others
+from fwaudit.render.outline import exposures_of, groups, headline
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
@@ -33,46 +33,20 @@ def render(report: Report, style: Style | None = None) -> str:
     fine = rows(report, ("as-intended",))
     if bad or fine:
         parts.append(_table(report, sorted(bad + fine, key=lambda row: -row.severity), style))
-    groups = _groups(report, bad)
+    details = groups(report, bad)
     said: set[str] = set()
-    parts += [_details(report, group, style, said) for group in groups[:_MAX_DETAILS]]
-    shown = [each for group in groups[:_MAX_DETAILS] for each in added_to(report, _exposures(group))]
-    if len(groups) > _MAX_DETAILS:
-        parts.append(f"… and {len(groups) - _MAX_DETAILS} more; fwaudit report --format json explains every one.")
+    parts += [_details(report, group, style, said) for group in details[:_MAX_DETAILS]]
+    shown = [each for group in details[:_MAX_DETAILS] for each in added_to(report, exposures_of(group))]
+    if len(details) > _MAX_DETAILS:
+        parts.append(f"… and {len(details) - _MAX_DETAILS} more; fwaudit report --format json explains every one.")
     parts += filter(None, (_others(report, shown, style), _blocked(report, style), _unread(report, style),
                            _wrap(hidden_in_words(report), style, "  "), _next(report, bool(bad), style)))
     return "\n\n".join(parts) + "\n"
 
 
 def _headline(report: Report, style: Style) -> str:
-    count = len(against_policy(report))
-    policy = _policy_name(report)
-    ports, how = ("1 port" if count == 1 else f"{count:,} ports"), "bad"
-    text = f"{ports} can be reached from outside that {policy} does not allow."
-    if count == 0:
-        reached = _reached(report)
-        if not report.complete or any(e.verdict == "undecided" for e in report.every_exposure):
-            text, how = (f"No port is known to be reachable from outside against {policy}, but not everything could be "
-                         "decided."), "warn"
-        elif report.policy == "INPUT" and reached:
-            ports = "1 port" if reached == 1 else f"{reached:,} ports"
-            text, how = f"{ports} can be reached from outside, as {policy} allows; ufw is not in force.", "warn"
-        else:
-            text, how = f"No port can be reached from outside that {policy} does not allow.", "good"
-        if any(each.severity >= Severity.HIGH for each in report.every_finding if not each.explains):
-            text, how = f"{text} What else is wrong here, below, is severe.", "bad"
+    text, how = headline(report)
     return "\n".join(style.paint(line, how) for line in _wrap(text, style, "").split("\n"))
-
-
-def _reached(report: Report) -> int:
-    """How many ports anybody outside gets through to."""
-    return len({(e.service.kind, e.service.proto, e.service.port, e.service.container or e.service.process)
-                for e in report.every_exposure if e.verdict == "as-intended"})
-
-
-def _policy_name(report: Report) -> str:
-    """What stands for the admin's policy, in a sentence."""
-    return "ufw" if report.policy == "ufw" else "the INPUT chain"
 
 
 def _context(report: Report, style: Style) -> str:
@@ -104,15 +78,6 @@ def _coloured(line: str, style: Style) -> str:
     return line
 
 
-def _groups(report: Report, bad: list[Row]) -> list[list[Row]]:
-    """Rows that need the same words: containers' own addresses are explained once for all of them."""
-    groups: dict[object, list[Row]] = {}
-    for place, row in enumerate(bad):
-        direct = row.verdict == "neighbours" and row.exposures[0].service.kind == "container-port"
-        groups.setdefault(cause_of(report, row.exposures) if direct else place, []).append(row)
-    return list(groups.values())
-
-
 def _details(report: Report, group: list[Row], style: Style, said: set[str]) -> str:
     """Bad rows: a packet's way rule by rule, why ufw is not asked, and what to do; nothing ``said`` twice."""
     row = group[0]
@@ -124,16 +89,12 @@ def _details(report: Report, group: list[Row], style: Style, said: set[str]) -> 
     found = list(advice(report, group, style.snapshot))
     ask = found[-1:] if evidence is not None else []
     lines += _paragraphs(found[:len(found) - len(ask)], style, said)
-    for also in lines_of(added_to(report, _exposures(group))):
+    for also in lines_of(added_to(report, exposures_of(group))):
         how = also.finding.severity.name.lower()
         lines.append(_wrap(f"  Also {how}: {clean(also.text)} [{also.finding.id}]", style, "  "))
         lines += [f"      {clean(each)}" for each in also.finding.next[:1]]
     lines += _paragraphs(ask, style, said)
     return "\n".join(lines)
-
-
-def _exposures(group: list[Row]) -> list[Exposure]:
-    return [exposure for row in group for exposure in row.exposures]
 
 
 def _heads(report: Report, group: list[Row], style: Style) -> list[str]:

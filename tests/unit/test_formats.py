@@ -22,6 +22,7 @@ from fwaudit.model.compliance import Accepted, Checked, Policy
 from fwaudit.model.report import Report
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.checked import FORMATS
+from fwaudit.render.picture import picture
 from fwaudit.render.places import PLACES
 from fwaudit.render.text import clean
 
@@ -207,7 +208,8 @@ def test_html_is_well_formed_and_inert(make):
     class Parser(HTMLParser):
         def handle_starttag(self, tag, attributes):
             assert not any(name.startswith("on") or name == "style" for name, _ in attributes)
-            assert not any(name in ("href", "src") for name, _ in attributes)
+            assert not any(name == "src" for name, _ in attributes)
+            assert all(re.fullmatch(r"#port-\d+", value) for name, value in attributes if name == "href")
             if tag not in ("meta", "br", "path", "rect"):
                 open_tags.append(tag)
             if tag == "script":
@@ -232,3 +234,49 @@ def test_the_identity_of_an_exposure_outlives_its_container():
     moved = replace(published, service=replace(published.service, bound="172.17.0.99"))
     assert exposure_identity(known, published) == exposure_identity(known, moved)
     assert exposure_identity(known, published) != exposure_identity(known, replace(published, family=6))
+
+
+def _many() -> Checked:
+    """A thousand ports of 50 containers."""
+    known = report("d28/ufw_deny_5432")
+    bad = next(each for each in known.exposures if each.verdict == "bypass")
+    fine = next(each for each in known.exposures if each.verdict == "as-intended")
+    found = []
+    for number in range(500):
+        found.append(replace(bad, service=replace(
+            bad.service, port=20_000 + 2 * number, container=f"app-{number % 50}", likely="")))
+        found.append(replace(fine, service=replace(fine.service, port=20_001 + 2 * number, process="many")))
+    return check(replace(known, exposures=tuple(found), findings=()), Policy(), TODAY)
+
+
+@pytest.mark.parametrize(("name", "lines"), [("markdown", 500), ("nagios", 50)])
+def test_a_thousand_ports_are_read_by_people(name, lines):
+    assert len(FORMATS[name](_many()).splitlines()) < lines
+
+
+def test_a_thousand_ports_on_a_page_are_all_in_its_table():
+    page = FORMATS["html"](_many())
+    assert all(f">{port}/tcp<" in page for port in range(20_000, 21_000))
+    assert page.count("<svg") <= 60
+    assert len(page) < 1_000_000
+
+
+def test_the_picture_has_the_policys_rules_beside_the_way_where_they_are_not_asked():
+    for name, verdict, asked in (("d28/ufw_deny_5432", "bypass", False), ("d28/host_network", "as-intended", True)):
+        known = report(name)
+        exposure = next(each for each in known.exposures if each.verdict == verdict and each.evidence)
+        drawn = ElementTree.fromstring(picture(known, exposure))
+        words = [" ".join(part.itertext()) for part in drawn.iter("g") if part.get("class") == "beside"]
+        assert bool(words) is not asked
+        assert asked or ("ufw's rules: never asked" in words[0] and "deny 5432" in words[0])
+        texts = [part.text or "" for part in drawn.iter("text")]
+        assert texts[0] == "outside" and any(text.endswith(" answers") for text in texts)
+        met = {step.table for step in exposure.evidence.trace.path if step.does.startswith(("accept", "dnat"))}
+        assert all(any(f"· {table} " in text for text in texts) for table in met)
+
+
+def test_a_picture_of_a_container_that_stands_on_the_network_itself():
+    known = report("d28/macvlan")
+    exposure = next(each for each in known.exposures if any("no rule of this host" in note for note in each.notes)
+                    and each.evidence)
+    assert "this host's rules: never asked" in picture(known, exposure)
