@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TextIO
 
 from fwaudit.errors import UsageError
@@ -20,10 +20,10 @@ _MOST_KEPT = 100_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def answers(engine: Engine, lines: TextIO) -> Iterator[tuple[str, bool]]:
+def answers(engine: Engine, lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """(answer, whether the query was good) for every line that is not blank."""
     book = _Book(engine)
-    for line in _bounded(lines):
+    for line in lines:
         if not line.strip():
             continue
         identity: object = None
@@ -37,8 +37,8 @@ def answers(engine: Engine, lines: TextIO) -> Iterator[tuple[str, bool]]:
             yield _encode({"id": identity, "error": str(error)}), False
 
 
-def _bounded(lines: TextIO) -> Iterator[str]:
-    """The lines; of one that is too long so much as shows that it is."""
+def bounded(lines: TextIO) -> Iterator[str]:
+    """The lines of a stream; of one that is too long so much as shows that it is."""
     while line := lines.readline(_MAX_LINE + 1):
         rest = line
         while len(rest) > _MAX_LINE and not rest.endswith("\n"):

@@ -110,11 +110,11 @@ def _batch(engine: Engine, path: str) -> int:
     import sys
 
     from fwaudit.cli import OK, UNKNOWN
-    from fwaudit.cli.batch import answers
+    from fwaudit.cli.batch import answers, bounded
 
     bad = 0
     with _lines(path) as stream:
-        for answer, good in answers(engine, stream):
+        for answer, good in answers(engine, bounded(stream)):
             sys.stdout.write(answer + "\n")
             if path == "-":
                 sys.stdout.flush()  # whoever writes one question at a time waits for its answer
