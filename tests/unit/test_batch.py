@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import fwaudit
 from fwaudit.cli.batch import answers, query_of
 from fwaudit.host.snapshot_file import read_snapshot
 from fwaudit.model.host import Host
+from fwaudit.model.verdict import Query
 from fwaudit.packet.address import format_address
+from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.host import parse_host
 from fwaudit.path.alike import Alike
 from fwaudit.path.engine import Engine
@@ -69,3 +72,15 @@ def test_all_ports_and_many_sources_are_few_walks(host: Host, monkeypatch: pytes
                          "dport": i % 65536, "proto": "tcp"}) for i in range(0, 65536, 4)]
     assert all(good for _, good in answers(Engine(host), lines))
     assert len(walked) < 500
+
+
+def test_every_part_of_a_question_is_in_the_key(host: Host) -> None:
+    """A new field of Query that `Alike.key` does not look at would give answers to other questions."""
+    question = Query(4, "eth0", 1, 6, 80, IntervalSet.of(9), 1024)
+    others = {"iif": "eth1", "dst": 2, "proto": 17, "dport": 5432, "sport": 22, "hook": "input", "oif": "eth1",
+              "answer": True}
+    assert set(others) == {each.name for each in fields(Query)} - {"family", "sources"}
+    alike = Alike(host, Engine(host).tables, 4)
+    known = {alike.key(question, 9)} | {alike.key(replace(question, **{name: value}), 9)  # type: ignore[arg-type]
+                                        for name, value in others.items()}
+    assert len(known) == len(others) + (alike.port(22) != alike.port(1024))
