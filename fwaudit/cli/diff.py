@@ -11,8 +11,9 @@ from fwaudit.cli.options import NoColor
 
 _HELP = """Say what opened and what closed between two snapshots, in terms of who reaches what.
 
-Exit codes: 0 nothing changed; 1 something changed; 2 a port opened to sources that policy denies; 3 a snapshot could
-not be read, or not all of it.
+Exit codes: 0 nothing changed; 1 nothing opened that policy does not allow, but something closed, opened as policy
+allows or changed otherwise; 2 a port opened that policy does not allow; 3 it could not be told, since a snapshot could
+not be read, or not all of it, or since a port may have opened.
 
 Examples:
 
@@ -28,10 +29,12 @@ def diff(
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
     no_color: NoColor = False,
 ) -> int:
+    from dataclasses import replace
+
     from fwaudit.audit import audit
     from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING
     from fwaudit.cli.output import screen, write
-    from fwaudit.cli.source import load, without_collector
+    from fwaudit.cli.source import load, without_collector, working
     from fwaudit.errors import UsageError
     from fwaudit.exposure.diff import compare
     from fwaudit.render.diff import render, render_json
@@ -39,13 +42,16 @@ def diff(
     if format not in ("table", "json"):
         raise UsageError(f"no such format: {format}", "There are: table, json.")
     with without_collector():
-        before, after = audit(load(old)), audit(load(new))
-        found = compare(before, after)
-        write(render_json(before, after, found) if format == "json" else render(before, after, found, screen(no_color)),
-              "-")
-    if any(each.against_policy for each in found):
+        snapshots = load(old), load(new)
+        with working("working out who can reach what"):
+            before, after = map(audit, snapshots)
+            found = compare(before, after)
+        style = replace(screen(no_color), snapshot=str(new))
+        write(render_json(before, after, found) if format == "json" else render(before, after, found, style), "-")
+    effects = {each.effect for each in found}
+    if "against" in effects:
         return CRITICAL
-    if not (before.complete and after.complete):
+    if "perhaps" in effects or not (before.complete and after.complete):
         return UNKNOWN
     return WARNING if found else OK
 

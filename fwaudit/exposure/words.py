@@ -98,6 +98,14 @@ def example_source(family: int, sources: IntervalSet, inside: Networks = ()) -> 
     return sources.lowest()
 
 
+def somebody(family: int, networks: Networks, inside: Networks) -> IntervalSet:
+    """The sources that another machine may have which sends by an interface: not the host's own, nor those of its other
+    interfaces' networks, nor reserved ones. The parameters are those of `sources_in_words`."""
+    elsewhere = _union(family, (each for each in inside if each not in networks))
+    nobody = (_NO_HOST[family] - _LINK_LOCAL) | _own(family, inside) | elsewhere
+    return IntervalSet((0, max_address(family) + 1)) - nobody
+
+
 def is_nobody(family: int, sources: IntervalSet, inside: Networks = ()) -> bool:
     """True where no other machine has any of these addresses: reserved ones, and this host's own."""
     return sources <= (_NO_HOST[family] - _LINK_LOCAL) | _own(family, inside)
