@@ -5,6 +5,7 @@
     ├── SnapshotError       a snapshot cannot be read: not an archive, refused member, too large
     ├── ParseError          a source inside a snapshot does not read: names the source and the line
     ├── CollectError        the host cannot be asked at all (no root, no such platform)
+    ├── HistoryError        the database of earlier checks cannot be read or written
     └── FixError            a change of the firewall that is refused, or failed; the message says what the host is now
 
 Everything below the command line raises only these; anything else is a bug.
@@ -41,6 +42,10 @@ class ParseError(FwauditError):
 
 class CollectError(FwauditError):
     """The host cannot be asked at all."""
+
+
+class HistoryError(FwauditError):
+    """The database of earlier checks cannot be read or written."""
 
 
 class FixError(FwauditError):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fwaudit.cli import check, demo, diff, findings, fix, policy, report, snapshot, trace, triage, verify
+from fwaudit.cli import check, demo, diff, findings, fix, history, policy, report, snapshot, trace, triage, verify
 
 
 def build() -> Any:
@@ -35,6 +35,7 @@ def build() -> Any:
     app.command(short_help="What becomes of a packet, rule by rule.")(trace.trace)
     app.command(short_help="Hold the host to the policy; for timers and pipelines.")(check.check)
     app.command(short_help="What opened and what closed between two snapshots.")(diff.diff)
+    app.command(short_help="The checks that were written down, and since when.")(history.history)
     app.command(short_help="Write or check the file of what is meant to be open.")(policy.policy)
     app.command(short_help="Make published ports obey the policy: shown, proven, reversible.")(fix.fix)
     app.command(short_help="Every kind of finding, and a page on each.")(findings.findings)

@@ -12,6 +12,7 @@ from fwaudit.cli.options import NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
     from fwaudit.model.compliance import Checked, Policy
+    from fwaudit.model.snapshot import Snapshot
 
 _HELP = """Hold the host to the firewall policy, and to what is accepted in the policy file.
 
@@ -35,6 +36,9 @@ def check(
     output: Annotated[list[str] | None, typer.Option(
         "--output", "-o", metavar="FORMAT=FILE", help="Write this format to a file as well; may be repeated.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing where all is well.")] = False,
+    history: Annotated[Path | None, typer.Option(
+        "--history", metavar="FILE", help="Where runs are written down; /var/lib/fwaudit/history.db for root.")] = None,
+    no_history: Annotated[bool, typer.Option("--no-history", help="Do not write this run down.")] = False,
     snapshot: Recorded = None,
     timeout: Timeout = 30.0,
     no_color: NoColor = False,
@@ -55,11 +59,46 @@ def check(
         with working("working out who can reach what"):
             checked = judge(audit(taken), held_to, datetime.datetime.now(datetime.timezone.utc).date())
         code = code_of(checked)
+        if not no_history and (history is not None or snapshot is None):
+            _remember(checked, taken, history)
         _write(replace(checked, seconds=time.monotonic() - start), wanted, quiet and code == 0, no_color)
     return code
 
 
 check.__doc__ = _HELP
+
+
+def _remember(checked: Checked, taken: Snapshot, path: Path | None) -> None:
+    """Say what opened and closed since the last run, and write this one down. A history that is damaged, locked or on
+    a full disk is no reason not to check: it is said, and the check goes on."""
+    from fwaudit.audit import audit
+    from fwaudit.cli import say
+    from fwaudit.errors import FwauditError
+    from fwaudit.exposure.diff import compare
+    from fwaudit.host.collect import is_root
+    from fwaudit.host.history import PATH, History
+    from fwaudit.render.check import short_name
+    from fwaudit.render.diff import headline
+    from fwaudit.render.places import exposure_identity
+
+    if path is None and not is_root():
+        return
+    kept = History(path or PATH)
+    open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
+    breaches = {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
+    try:
+        runs = kept.runs(1) if kept.path.exists() else []
+        if runs:
+            before = audit(kept.snapshot(0))
+            found = compare(before, checked.report)
+            if found:
+                said = headline(before, checked.report, found)
+                say(f"fwaudit: since {runs[0].taken_at}: {said} See: fwaudit history")
+        kept.record(taken, checked.level, checked.report.complete, breaches)
+    except FwauditError as error:
+        say(f"fwaudit: this run is not written down: {error}")
+        if error.hint:
+            say(f"  {error.hint}")
 
 
 def code_of(checked: Checked) -> int:

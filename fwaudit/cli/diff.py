@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fwaudit.cli.options import NoColor
 
-_HELP = """Say what opened and what closed between two snapshots, in terms of who reaches what.
+if TYPE_CHECKING:
+    from fwaudit.model.snapshot import Snapshot
+
+_HELP = """Say what opened and what closed between two snapshots, or two runs of fwaudit check.
+
+It is said in terms of who reaches what; rules may differ as they like.
 
 Exit codes: 0 nothing changed; 1 nothing opened that policy does not allow, but something closed, opened as policy
 allows or changed otherwise; 2 a port opened that policy does not allow; 3 it could not be told, since a snapshot could
@@ -20,12 +25,16 @@ Examples:
   fwaudit diff before.tar.gz after.tar.gz
 
   fwaudit diff before.tar.gz after.tar.gz --format json
+
+  fwaudit diff run:-1 run:0
 """
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier snapshot.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later one.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The earlier snapshot, or run:N of the history.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The later one.")],
+    history: Annotated[Path | None, typer.Option(
+        "--history", metavar="FILE", help="Where runs are written down.")] = None,
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")] = "table",
     no_color: NoColor = False,
 ) -> int:
@@ -34,7 +43,7 @@ def diff(
     from fwaudit.audit import audit
     from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING
     from fwaudit.cli.output import screen, write
-    from fwaudit.cli.source import load, without_collector, working
+    from fwaudit.cli.source import without_collector, working
     from fwaudit.errors import UsageError
     from fwaudit.exposure.diff import compare
     from fwaudit.render.diff import render, render_json
@@ -42,11 +51,11 @@ def diff(
     if format not in ("table", "json"):
         raise UsageError(f"no such format: {format}", "There are: table, json.")
     with without_collector():
-        snapshots = load(old), load(new)
+        snapshots = _taken(old, history), _taken(new, history)
         with working("working out who can reach what"):
             before, after = map(audit, snapshots)
             found = compare(before, after)
-        style = replace(screen(no_color), snapshot=str(new))
+        style = replace(screen(no_color), snapshot=new)
         write(render_json(before, after, found) if format == "json" else render(before, after, found, style), "-")
     effects = {each.effect for each in found}
     if "against" in effects:
@@ -57,3 +66,17 @@ def diff(
 
 
 diff.__doc__ = _HELP
+
+
+def _taken(name: str, history: Path | None) -> Snapshot:
+    """A snapshot by its path, or ``run:N`` of the history: by its number, 0 the latest, -1 the one before it."""
+    from fwaudit.cli.source import load
+    from fwaudit.errors import UsageError
+    from fwaudit.host.history import PATH, History
+
+    if not name.startswith("run:"):
+        return load(Path(name))
+    try:
+        return History(history or PATH).snapshot(int(name.removeprefix("run:")))
+    except ValueError:
+        raise UsageError(f"not a run: {name}", "Write run:12; run:0 is the latest. See: fwaudit history") from None

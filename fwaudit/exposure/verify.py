@@ -22,8 +22,8 @@ Agreement = Literal["agrees", "tells-nothing", "in-front", "hidden", "changed"]
 _HIDDEN = ("the scan got in where the verdict says closed: it came from a source that this host treats otherwise, "
            "something in front of it answered in its place, or the rules have changed since. Look again at once, and "
            "say where the scan came from (--from)")
-_IN_FRONT = ("open on this host, and the scan did not get in: a firewall in front of it (of the provider, a router), or "
-             "on the scanner's side. That it stays there is not this host's doing")
+_IN_FRONT = ("open on this host, and the scan did not get in: a firewall in front of it (of the provider, a router), "
+             "or on the scanner's side. That it stays there is not this host's doing")
 
 
 @dataclass(frozen=True, slots=True)

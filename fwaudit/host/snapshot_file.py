@@ -76,6 +76,11 @@ def pack(snapshot: Snapshot) -> bytes:
     return buffer.getvalue()
 
 
+def unpack(data: bytes, where: str) -> Snapshot:
+    """The snapshot that `pack` made bytes of. ``where`` names it in errors. Raises SnapshotError."""
+    return _from_stream(io.BytesIO(data), where)
+
+
 def read_snapshot(path: str | Path) -> Snapshot:
     """Read a ``.tar.gz``, a plain ``.tar``, a folder, or one bare text (see ``pasted``); ``-`` is standard input.
 

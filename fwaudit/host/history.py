@@ -1,0 +1,149 @@
+"""What earlier checks found, in SQLite: each run with its snapshot, so that any two can be compared, by a later fwaudit
+as well; and since when each port has been open.
+
+The database is bounded (by age, by number and by size), written in transactions, and readable while it is written
+(WAL).
+"""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fwaudit.errors import HistoryError
+from fwaudit.host.snapshot_file import pack, unpack
+from fwaudit.model.snapshot import Snapshot
+
+PATH = Path("/var/lib/fwaudit/history.db")
+KEEP_DAYS, KEEP_RUNS, KEEP_BYTES = 400, 10_000, 512 << 20
+_PATIENCE = 5.0
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, taken_at TEXT NOT NULL, host TEXT NOT NULL, level TEXT NOT NULL,
+        breaches INTEGER NOT NULL, complete INTEGER NOT NULL, snapshot BLOB NOT NULL);
+    CREATE INDEX run_taken_at ON run (taken_at);
+    CREATE TABLE open (identity TEXT PRIMARY KEY, name TEXT NOT NULL, since TEXT NOT NULL);
+    """,
+)
+"""One text for each version of the schema; ``user_version`` is how many have been run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One check. ``level``: ok, warning, critical or unknown; ``taken_at`` in UTC."""
+
+    id: int
+    taken_at: str
+    host: str
+    level: str
+    breaches: int
+    complete: bool
+
+
+class History:
+    """The database. Every method raises HistoryError where it cannot be read or written."""
+
+    def __init__(self, path: Path = PATH) -> None:
+        self.path = path
+
+    def record(self, snapshot: Snapshot, level: str, complete: bool, opened: Mapping[str, str]) -> int:
+        """Write one run down; its number. ``opened``: identity → name of every port that is a breach now: it keeps the
+        time since when it is one."""
+        with self._database(write=True) as database:
+            cursor = database.execute(
+                "INSERT INTO run (taken_at, host, level, breaches, complete, snapshot) VALUES (?, ?, ?, ?, ?, ?)",
+                (snapshot.taken_at, snapshot.host, level, len(opened), complete, pack(snapshot)))
+            if complete:  # what could not be looked at has not closed
+                known = {row[0] for row in database.execute("SELECT identity FROM open")}
+                database.executemany("DELETE FROM open WHERE identity = ?", [(each,) for each in known - set(opened)])
+            database.executemany("INSERT OR IGNORE INTO open (identity, name, since) VALUES (?, ?, ?)",
+                                 [(identity, name, snapshot.taken_at) for identity, name in opened.items()])
+            self._forget(database)
+            return int(cursor.lastrowid or 0)
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """The latest runs, the newest first."""
+        with self._database() as database:
+            rows = database.execute("SELECT id, taken_at, host, level, breaches, complete FROM run ORDER BY id DESC "
+                                    "LIMIT ?", (limit,)).fetchall()
+        return [Run(int(row[0]), row[1], row[2], row[3], int(row[4]), bool(row[5])) for row in rows]
+
+    def snapshot(self, number: int) -> Snapshot:
+        """The snapshot of one run; 0: of the latest, -1: of the one before it, and so on."""
+        with self._database() as database:
+            if number > 0:
+                row = database.execute("SELECT snapshot FROM run WHERE id = ?", (number,)).fetchone()
+            else:
+                row = database.execute("SELECT snapshot FROM run ORDER BY id DESC LIMIT 1 OFFSET ?",
+                                       (-number,)).fetchone()
+        if row is None:
+            raise HistoryError(f"there is no run {number}", "See: fwaudit history")
+        return unpack(row[0], f"run {number}")
+
+    def open_since(self) -> dict[str, str]:
+        """identity → when a check first found it open, for what the latest complete check found open."""
+        with self._database() as database:
+            return dict(database.execute("SELECT identity, since FROM open").fetchall())
+
+    def open_ports(self) -> list[tuple[str, str]]:
+        """(name, since) of every port that is open, the longest first."""
+        with self._database() as database:
+            return database.execute("SELECT name, since FROM open ORDER BY since, name").fetchall()
+
+    # ---- the file ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _database(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        try:
+            if write:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            elif not self.path.exists():
+                raise HistoryError(f"there is no history at {self.path}", "fwaudit check writes it.")
+            database = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise HistoryError(f"cannot open {self.path}: {error}") from error
+        try:
+            if write:
+                self.path.chmod(0o600)
+                database.execute("PRAGMA journal_mode=WAL")
+            database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._migrate(database, write)
+            yield database
+            database.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            raise HistoryError(f"{self.path}: {error}", "If it is damaged, move it away; a new one begins.") from error
+        finally:
+            database.close()
+
+    def _migrate(self, database: sqlite3.Connection, write: bool) -> None:
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(_MIGRATIONS):
+            raise HistoryError(f"{self.path} was written by a newer fwaudit", "Use that one, or another file.")
+        if version == len(_MIGRATIONS):
+            return
+        if not write:
+            raise HistoryError(f"{self.path} is of an older fwaudit", "The next fwaudit check brings it up to date.")
+        for text in _MIGRATIONS[version:]:
+            for statement in filter(str.strip, text.split(";")):
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    def _forget(self, database: sqlite3.Connection) -> None:
+        """Old runs go: those of too long ago, those beyond the number, the oldest while there are too many bytes."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        oldest = (now - datetime.timedelta(days=KEEP_DAYS)).strftime("%Y-%m-%d")
+        database.execute("DELETE FROM run WHERE taken_at < ? AND id NOT IN (SELECT max(id) FROM run)", (oldest,))
+        database.execute("DELETE FROM run WHERE id NOT IN (SELECT id FROM run ORDER BY id DESC LIMIT ?)", (KEEP_RUNS,))
+        sizes = database.execute("SELECT id, length(snapshot) FROM run ORDER BY id DESC").fetchall()
+        total, gone = 0, []
+        for place, (number, size) in enumerate(sizes):
+            total += size
+            if total > KEEP_BYTES and place:
+                gone.append((number,))
+        database.executemany("DELETE FROM run WHERE id = ?", gone)
