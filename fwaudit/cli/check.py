@@ -92,7 +92,7 @@ def _remember(checked: Checked, taken: Snapshot, path: Path | None) -> None:
             before = audit(kept.snapshot(0))
             found = compare(before, checked.report)
             if found:
-                said = headline(before, checked.report, found)
+                said, _ = headline(before, checked.report, found)
                 say(f"fwaudit: since {runs[0].taken_at}: {said} See: fwaudit history")
         kept.record(taken, checked.level, checked.report.complete, breaches)
     except FwauditError as error:
