@@ -37,7 +37,7 @@ def test_its_own_rules_are_its_own_and_the_ports_count_as_published(engine: str)
     report = audit(silent(f"{engine}/{HOST}"))
     assert {(e.service.proto, e.service.port, e.family) for e in published(asked) if e.family == 4} == {
         (e.service.proto, e.service.port, e.family) for e in published(report)}
-    assert report.nftables_backend == asked.nftables_backend and not report.complete
+    assert not report.complete
     screen = " ".join(render(report).split())
     assert "neither Docker nor ufw" not in screen and "another machine" not in screen
     if published(report):  # with nftables and ufw the host's FORWARD drops them
