@@ -80,14 +80,15 @@ def _published(report: Report, row: Row, snapshot: str) -> Iterator[Paragraph]:
                    "below closes that as well."), []
     else:
         yield from _owner(report, row.exposures[0])
-    yield _fix(report, snapshot)
+    yield _fix(report, snapshot, "To close it, make every published port obey" if row.verdict == "neighbours" else
+               "Or make every published port obey")
 
 
-def _fix(report: Report, snapshot: str) -> Paragraph:
+def _fix(report: Report, snapshot: str, lead: str) -> Paragraph:
     """The command that closes whatever policy denies."""
     recorded = f" --snapshot {quote(snapshot)}" if snapshot else ""
     policy = "ufw" if report.policy == "ufw" else "the INPUT chain"
-    return (f"Or make every published port obey {policy}. This shows the rules, with a proof that nothing else moves:",
+    return (f"{lead} {policy}. This shows the rules, with a proof that nothing else moves:",
             [f"fwaudit fix --dry-run{recorded}"])
 
 
@@ -148,7 +149,7 @@ def _direct(report: Report, group: Sequence[Row], snapshot: str) -> Iterator[Par
     else:
         yield (f"{exposure.service.bound} is routed, so that it is reached like any other machine behind this host; "
                "ufw's allow and deny rules stand in INPUT and are not asked.", [])
-    yield _fix(report, snapshot)
+    yield _fix(report, snapshot, "To close it, make whatever reaches containers obey")
 
 
 def _before_28(report: Report) -> bool:
