@@ -17,6 +17,12 @@ from typing import Any
 
 ARCHIVE = Path(__file__).parent / "data" / "captures" / "captures.tar.xz"
 NAMES = "names.json"
+GOLDEN = (
+    "d20/publish_loopback", "d20/v6_bridge_ip6tables_off", "d26/v6_bridge_ip6tables_on", "d28/ufw_allow_from_subnet",
+    "d28/macvlan", "d28/ufw_off", "d28/ufw_limit", "d28/admin_dnat_no_docker", "d28/host_network",
+    "d29nft/nftb_v6_ufw_off", "d29nft/nftb_ufw_default_allow_routed", "d28/gateway_mode_routed",
+)
+"""Those whose reports are kept in tests/golden, and which every format has to hold."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from fwaudit.model.compliance import Checked
 from fwaudit.model.report import Exposure, Finding
-from fwaudit.render.check import headline
+from fwaudit.render.check import headline as checked_headline
 from fwaudit.render.hidden import hidden_in_words
+from fwaudit.render.outline import headline
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, shorten
@@ -27,12 +28,14 @@ def escaped(text: str) -> str:
 
 def render_checked(checked: Checked) -> str:
     """The whole document."""
-    return "\n".join([*_document(checked), ""])
+    text = "\n".join(_document(checked))
+    return re.sub("\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
 
 def _document(checked: Checked) -> Iterator[str]:
     report = checked.report
-    yield from (f"# fwaudit: {escaped(report.host or 'a host')}", "", f"**{escaped(headline(checked))}**", "")
+    first = checked_headline(checked) if checked.policy.path else headline(report)[0]
+    yield from (f"# fwaudit: {escaped(report.host or 'a host')}", "", f"**{escaped(first)}**", "")
     for name, value in (("Looked at", report.taken_at), ("Engine", report.engine), ("Firewall", report.firewall)):
         if value:
             yield f"- {name}: {escaped(value)}"

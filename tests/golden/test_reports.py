@@ -4,6 +4,7 @@ anew; then read the difference."""
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import captures
@@ -11,19 +12,19 @@ import pytest
 
 import fwaudit
 from fwaudit.audit import audit
+from fwaudit.exposure.compliance import check
 from fwaudit.host.snapshot_file import read_snapshot
+from fwaudit.model.compliance import Policy
 from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.render import json, table
+from fwaudit.render.checked import FORMATS
 from fwaudit.render.style import Style
 
 _HERE = Path(__file__).parent / "reports"
 _DEMO = Path(fwaudit.__file__).parent / "cli" / "demo.tar.gz"
-_SCREENS = (
-    "d20/publish_loopback", "d20/v6_bridge_ip6tables_off", "d26/v6_bridge_ip6tables_on", "d28/ufw_allow_from_subnet",
-    "d28/macvlan", "d28/ufw_off", "d28/ufw_limit", "d28/admin_dnat_no_docker", "d28/host_network",
-    "d29nft/nftb_v6_ufw_off", "d29nft/nftb_ufw_default_allow_routed", "d28/gateway_mode_routed",
-)
+_SHORT = ("markdown", "nagios", "prometheus")
+"""Formats of which whole files are read by people."""
 
 
 def _compare(name: str, text: str) -> None:
@@ -48,6 +49,20 @@ def test_demo_as_json(demo: Report) -> None:
     _compare("demo.json", json.render(demo).replace(f'"fwaudit": "{fwaudit.__version__}"', '"fwaudit": "VERSION"'))
 
 
-@pytest.mark.parametrize("name", _SCREENS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_demo_in_every_format(demo: Report, name: str) -> None:
+    text = FORMATS[name](check(demo, Policy(), date.min))
+    _compare(f"formats/demo.{name}", text.replace(f'"{fwaudit.__version__}"', '"VERSION"').replace(
+        f"fwaudit {fwaudit.__version__}", "fwaudit VERSION"))
+
+
+@pytest.mark.parametrize("format", _SHORT)
+@pytest.mark.parametrize("name", captures.GOLDEN)
+def test_formats(name: str, format: str) -> None:
+    report = audit(Snapshot(captures.case(name).files))
+    _compare(f"formats/{name.replace('/', '.')}.{format}", FORMATS[format](check(report, Policy(), date.min)))
+
+
+@pytest.mark.parametrize("name", captures.GOLDEN)
 def test_screen(name: str) -> None:
     _compare(f"{name.replace('/', '.')}.txt", table.render(audit(Snapshot(captures.case(name).files))))

@@ -15,6 +15,7 @@ from fwaudit import cli
 from fwaudit.exposure.diff import Difference, compare
 from fwaudit.model.report import Report
 from fwaudit.packet.address import parse_address
+from fwaudit.packet.fields import PROTOCOLS
 from fwaudit.packet.intervals import EMPTY
 from fwaudit.render.diff import headline, render, render_json
 
@@ -195,3 +196,35 @@ def test_every_field_of_the_json_is_documented():
         for area in (*change["gained"], *change["lost"]):
             fields |= set(area)
     assert fields - set(re.findall(r"`([a-z_]+)`", page)) == set()
+
+
+# ---- held against packets --------------------------------------------------------------------------------------------
+
+_BY_ENGINE = [[name for name in captures.names() if name.startswith(f"{engine}/")]
+              for engine in dict.fromkeys(name.split("/")[0] for name in captures.names())]
+_PAIRS = [(names[place], names[(place * 7 + 3) % len(names)])
+          for names in _BY_ENGINE for place in range(0, len(names), 9)]
+
+
+def _arrived(name: str) -> dict[tuple[str, str, str, int, str], bool]:
+    """The packets that were sent to a recorded host, and whether they were answered."""
+    return {(probe["in"], probe["src"], probe["dst"], probe["dport"], probe["proto"]): probe["expect"] == "delivered"
+            for probe in captures.case(name).truth if probe.get("in") and probe.get("src") and probe.get("dport")}
+
+
+@pytest.mark.parametrize(("old", "new"), _PAIRS)
+def test_a_packet_that_fares_otherwise_is_a_difference(old, new):
+    """What was sent to both hosts alike, from outside, and arrived at one alone: its source is among those gained, or
+    lost. Whoever reaches a port of every address is not asked about 127.0.0.1 as well."""
+    before, after = _arrived(old), _arrived(new)
+    differences = compare(report(old), report(new))
+    for packet in before.keys() & after.keys():
+        iif, source, target, port, protocol = packet
+        if before[packet] == after[packet] or iif not in report(old).networks or target.startswith("127."):
+            continue
+        family, address = parse_address(source)
+        at_port = [each for each in differences if (each.exposure.service.port, each.exposure.family) == (port, family)
+                   and each.exposure.service.proto == PROTOCOLS[protocol]]
+        undecided = any(each.kind in ("surer", "doubtful") for each in at_port)  # ufw limit, in one of the two
+        assert undecided or any(by == iif and address in sources for each in at_port for by, _, sources in (
+            each.gained if after[packet] else each.lost)), (packet, at_port)

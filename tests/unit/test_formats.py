@@ -27,9 +27,8 @@ from fwaudit.render.places import PLACES
 from fwaudit.render.text import clean
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "data/schemas"
-HOSTS = ("d20/ufw_deny_5432", "d28/ufw_allow_from_subnet", "d28/admin_dnat_no_docker", "d29nft/nftb_v6_ufw_off",
-         "d28/publish_loopback", "d29nft/ufw_off", "d20/host_network", "d20/docker_stopped",
-         "d26/ufw_limit", "d20/macvlan")
+HOSTS = ("d20/ufw_deny_5432", "d28/publish_loopback", "d29nft/ufw_off", "d20/host_network", "d20/docker_stopped",
+         "d26/ufw_limit", "d20/macvlan", *captures.GOLDEN)
 HOSTILE = 'a|b"\n<script>alert(1)</script>]]>&amp;\x1b[2J\u202e`$(id)`{}\\,=*_[x](http://x)'
 TODAY = datetime.date(2026, 11, 26)
 
