@@ -1,5 +1,5 @@
 """Write the parts of the documents that are drawn from the program: the screen in README.md, docs/packet-path.md,
-docs/coverage.md and docs/findings.md.
+docs/coverage.md and docs/findings.md, and the examples in docs/formats.md.
 
 usage: python tests/docs/generate.py      (test_docs.py fails where they are not what this would write)
 """
@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/docs")]
 
 import coverage_page  # noqa: E402
+import formats_page  # noqa: E402
 
 from fwaudit.findings import pages  # noqa: E402
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS, CONNTRACK, NFT_SECURITY, PRIORITIES, ROUTES  # noqa: E402
@@ -82,6 +83,8 @@ def main() -> None:
     (ROOT / "docs/packet-path.md").write_text(packet_path(), encoding="utf-8")
     (ROOT / "docs/findings.md").write_text(findings(), encoding="utf-8")
     coverage_page.main()
+    page = ROOT / "docs/formats.md"
+    page.write_text(formats_page.written(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

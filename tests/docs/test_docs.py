@@ -15,6 +15,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
+import formats_page  # noqa: E402
 import generate  # noqa: E402
 
 from fwaudit import cli  # noqa: E402
@@ -167,6 +168,12 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
 def test_the_readme_shows_the_real_screen():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text == generate.readme(text), "run python tests/docs/generate.py"
+
+
+def test_the_examples_of_formats_are_what_they_print():
+    text = (DOCS / "formats.md").read_text(encoding="utf-8")
+    assert text == formats_page.written(text), "run python tests/docs/generate.py"
+    assert set(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == set(FORMATS) - {"html"}
 
 
 def test_the_packets_path_is_the_engines():
