@@ -21,8 +21,10 @@ def screen(no_color: bool = False) -> Style:
     if not sys.stdout.isatty():
         return Style(80, False)
     width = shutil.get_terminal_size((80, 24)).columns
-    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return Style(min(max(width, _NARROWEST), _WIDEST), not plain)
+    term = os.environ.get("TERM", "")
+    plain = no_color or bool(os.environ.get("NO_COLOR")) or term == "dumb"
+    deep = "256color" in term or bool(os.environ.get("COLORTERM"))
+    return Style(min(max(width, _NARROWEST), _WIDEST), not plain, deep=deep)
 
 
 def write(text: str, path: str, mode: int = SECRET) -> None:

@@ -200,7 +200,7 @@ def test_a_snapshot_does_not_go_to_a_terminal(monkeypatch, capsys):
 
 # ---- start-up --------------------------------------------------------------------------------------------------------
 
-_NEVER = {"docker", "requests", "pydantic", "iptc", "asyncio", "email", "http", "netaddr"}
+_NEVER = {"docker", "requests", "pydantic", "iptc", "asyncio", "email", "http", "netaddr", "jinja2"}
 
 
 @pytest.mark.parametrize(("arguments", "unwanted"), [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -65,6 +66,19 @@ def test_colour_only_adds() -> None:
     for code in ("1;31", "33", "32", "2", "1", "0"):
         plain = plain.replace(f"\x1b[{code}m", "")
     assert plain == render(report, Style(80))
+
+
+def test_colours_are_read_on_white_and_on_black() -> None:
+    """A contrast of 3.8 or more to both, of the palette of 256 colours: xterm's cube, whose steps these are."""
+    steps = (0, 95, 135, 175, 215, 255)
+    light = {value: value / 255 / 12.92 if value < 11 else ((value / 255 + 0.055) / 1.055) ** 2.4 for value in steps}
+    found = set(re.findall(r"38;5;(\d+)m", "".join(
+        Style(80, colour=True, deep=True).paint("x", how) for how in ("bad", "warn", "good"))))
+    assert len(found) == 3
+    for number in map(int, found):
+        red, green, blue = (light[steps[(number - 16) // place % 6]] for place in (36, 6, 1))
+        luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        assert 1.05 / (luminance + 0.05) > 3.8 < (luminance + 0.05) / 0.05
 
 
 def _hostile() -> Report:
