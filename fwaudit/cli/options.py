@@ -11,5 +11,6 @@ Format = Annotated[str, typer.Option(
     "--format", metavar="FORMAT", help="table, json, markdown, html, sarif, junit, prometheus, nagios or ocsf.")]
 Recorded = Annotated[Path | None, typer.Option(
     "--snapshot", metavar="PATH", help="Ask a recorded host, not this one.")]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait for a host's answers.")]
+Timeout = Annotated[float, typer.Option(
+    "--timeout", "-t", metavar="SECONDS", help="How long to wait for a host's answers.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")]

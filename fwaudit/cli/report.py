@@ -56,9 +56,9 @@ def report(
     from fwaudit.exposure.selection import select
 
     check_format(format)
-    wanted = _selection(only or [], min_severity, container or [])
     start = time.monotonic()
     with without_collector(), failures_told([(format, output)]):
+        wanted = _selection(only or [], min_severity, container or [])
         taken = load(snapshot, timeout)
         with working("working out who can reach what"):
             found = select(audit(taken), wanted)

@@ -85,6 +85,8 @@ def test_on_the_command_line(capsys):
 def test_nagios_ends_with_its_status(capsys):
     assert report_of("--format", "nagios") == cli.CRITICAL
     assert capsys.readouterr().out.startswith("FWAUDIT CRITICAL - ")
+    assert report_of("--format", "nagios", "--only", "nonsense") == cli.UNKNOWN
+    assert capsys.readouterr().out.startswith("FWAUDIT UNKNOWN - no such verdict: nonsense")
     assert cli.run(["report", "--format", "nagios", "--snapshot", "no-such-file"]) == cli.UNKNOWN
     assert capsys.readouterr().out.startswith("FWAUDIT UNKNOWN - ")
     assert cli.run(["check", "--format", "nagios", "--snapshot", "no-such-file"]) == cli.UNKNOWN
