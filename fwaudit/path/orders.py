@@ -1,7 +1,8 @@
 """Base chains of one priority on one hook: they run in the order in which they were registered, which no dump tells.
 
 Mostly that is all one: what either drops is dropped. It matters where one changes what the other asks about (a mark,
-the destination), and where both translate addresses, since the first that does settles it. Then both orders are walked.
+the destination), and where one of two nat chains translates addresses, since the others are not asked any more then,
+not even those that drop (nf_nat_inet_fn). Then both orders are walked.
 Whether a packet that both refuse is dropped or rejected is left to the order as listed.
 """
 
@@ -30,13 +31,15 @@ def orders(chains: Order, compiled: Callable[[BaseChain], CompiledChain]) -> tup
         other += filters + nats
     place = {id(base): i for i, base in enumerate(other)}
     turned = [(a, b) for a, b in combinations(chains, 2) if place[id(a)] > place[id(b)]]
-    if all(_commute(compiled(a), compiled(b)) for a, b in turned):
+    if all(_commute(compiled(a), compiled(b), a.chain.kind == b.chain.kind == "nat") for a, b in turned):
         return (chains,)
     return chains, tuple(other)
 
 
-def _commute(a: CompiledChain, b: CompiledChain) -> bool:
+def _commute(a: CompiledChain, b: CompiledChain, nats: bool) -> bool:
     of_a, of_b = _writes(a), _writes(b)
+    if nats and (of_a | of_b) & (_DESTINATION | _SOURCE):
+        return False
     return not (of_a & (b.reads | of_b) or of_b & a.reads)
 
 
