@@ -91,7 +91,7 @@ def _boxes(report: Report, exposure: Exposure, evidence: Evidence) -> Iterator[_
             yield _Box("place", f"… {left_out} more rules …")
         yield _rule(step)
     if any("no rule of this host is asked" in note for note in exposure.notes):
-        yield _Box("beside", "this host's rules: never asked", ("The container is on the network itself.",))
+        yield _Box("beside", "this host's rules: never asked", ("The container stands on the network", "itself."))
     elif not routed:
         yield from _routing(report, exposure, "", any(step.hook == "input" for step in evidence.trace.path))
     yield _end(evidence)

@@ -279,3 +279,19 @@ def test_a_picture_of_a_container_that_stands_on_the_network_itself():
     exposure = next(each for each in known.exposures if any("no rule of this host" in note for note in each.notes)
                     and each.evidence)
     assert "this host's rules: never asked" in picture(known, exposure)
+
+
+@pytest.mark.parametrize("name", captures.GOLDEN)
+def test_what_stands_in_a_picture_fits_into_its_box(name):
+    """With the widths of a common monospaced font: 0.61 of its size."""
+    known = report(name)
+    hostile_name = replace(known, exposures=tuple(replace(each, policy=replace(each.policy, text="x" * 200))
+                                                  for each in known.exposures))
+    for exposure in (*known.exposures, *hostile_name.exposures):
+        for box in ElementTree.fromstring(picture(known, exposure) or "<svg/>").iter("g"):
+            frame = box.find("rect")
+            right = float(frame.get("x")) + float(frame.get("width"))
+            for text in box.iter("text"):
+                size = {"title": 13, "above": 11}.get(text.get("class", ""), 12)
+                assert float(text.get("x")) + 0.61 * size * len(text.text) <= right, text.text
+                assert float(text.get("y")) < float(frame.get("y")) + float(frame.get("height"))
