@@ -21,8 +21,9 @@ _HELP = """Make published ports obey the firewall policy: ufw's rules, said agai
 Without an option it is a dry run: it shows the rules, proves what they change, and changes nothing. The rules stand in
 a chain of their own, FWAUDIT, and one jump to it in DOCKER-USER; ufw's and Docker's chains are not touched.
 
-Exit codes: 0 done, or nothing to do; 1 a dry run found something to do; 2 it failed, or is refused while something is
-open, and the message says what the host is now; 3 it could not look.
+Exit codes: 0 done, or nothing to do; 1 a dry run found something to do, or a fix is not confirmed or its rules
+are gone; 2 it failed, or is refused while something is open, and the message says what the host is now; 3 it could not
+look, or --status found a fix that was interrupted.
 
 Examples:
 
@@ -177,8 +178,10 @@ def session_of(host: Host) -> Query | None:
     if found is None:
         return None
     client, client_port, server, server_port = found
-    family, source = parse_address(client)
-    _, target = parse_address(server)
+    try:
+        (family, source), (_, target) = parse_address(client), parse_address(server)
+    except ValueError:  # sshd says UNKNOWN where it does not listen on a network
+        return None
     iif = next((name for name, each in host.interfaces.items()
                 if any(address.value == target and address.family == family for address in each.addresses)), "")
     if not iif or iif == "lo":

@@ -34,7 +34,8 @@ def apply(wish: Wish, folder: Path, within: float, timeout: float, persist: bool
         return OK
     _tell_closed(done)
     code = _confirmed(fixer, done, within)
-    _sessions(done, cut and code == OK)
+    if code == OK:
+        _sessions(done, cut)
     return code
 
 
@@ -63,7 +64,7 @@ def _confirmed(fixer: Fixer, done: Applied, within: float) -> int:
     answer = sys.stdin.readline().strip().lower() if ready else ""
     try:
         if answer in ("y", "yes"):
-            _keep(fixer.confirm())
+            _keep(fixer.confirm(), fixer.store.folder)
             return OK
         fixer.revert()
     except FixError as error:
@@ -91,7 +92,7 @@ def _sessions(done: Applied, cut: bool) -> None:
         print(f"    {' '.join(argv)}")
 
 
-def _keep(checkpoint: Checkpoint) -> None:
+def _keep(checkpoint: Checkpoint, folder: Path) -> None:
     """What is said of a confirmed fix, and done for one that is to outlive the next boot."""
     from fwaudit.host.persist import install
 
@@ -99,7 +100,7 @@ def _keep(checkpoint: Checkpoint) -> None:
     if not checkpoint.persist:
         print("It lasts until the next reboot. Keep it for good: fwaudit fix --confirm --persist")
         return
-    for line in install():
+    for line in install(folder):
         print(line)
 
 
@@ -110,7 +111,7 @@ def other(what: str, folder: Path, timeout: float, persist: bool, unconfirmed: s
     fixer = _fixer(folder, timeout)
     try:
         if what == "--confirm":
-            _keep(fixer.confirm(persist))
+            _keep(fixer.confirm(persist), fixer.store.folder)
         elif what == "--revert":
             return _revert(fixer, unconfirmed, after)
         elif what == "--status":
@@ -131,41 +132,43 @@ def _revert(fixer: Fixer, unconfirmed: str, after: float) -> int:
     from fwaudit.host import persist, timer
 
     if unconfirmed:
-        if after and not timer.wait(fixer.store, unconfirmed, after):
-            return OK
-        _revert_at_last(fixer, unconfirmed)
+        while timer.wait(fixer.store, unconfirmed, after) and _revert_at_last(fixer, unconfirmed):
+            pass  # once more where it was applied just then, and has its time yet
         return OK
     done = fixer.revert()
-    removed = persist.remove()
+    # behind a fix that was never confirmed may stand an earlier one that is, and is kept
+    removed = persist.remove() if fixer.store.read() is None else []
     print("Taken back: the rules are as they were before." if done else "There is nothing to take back.")
     for line in removed:
         print(line)
     return OK
 
 
-def _revert_at_last(fixer: Fixer, unconfirmed: str) -> None:
-    """The timer's revert. Where it fails (a tool is missing, a table is locked), it is tried again for an hour."""
+def _revert_at_last(fixer: Fixer, unconfirmed: str) -> bool:
+    """The timer's revert. Where it fails (a tool is missing, a table is locked), it is tried again for an hour; then
+    False."""
     from fwaudit.errors import FixError
 
     for _ in range(720):
         try:
             fixer.revert(unconfirmed)
-            return
+            return True
         except FixError as error:
             say(f"fwaudit: {error}")
             time.sleep(5)
+    return False
 
 
 def _status(fixer: Fixer) -> int:
     from fwaudit.host import persist, rules
-    from fwaudit.host.checkpoint import boot_id
+    from fwaudit.host.checkpoint import boot_id, clock
 
     found = fixer.store.read()
     if found is None:
         print("No fix is applied.")
         return OK
     there = [bool(rules.ours(undo)) for undo in found.undo]
-    now = time.time()
+    now = clock()
     if found.state == "confirmed":
         print("A fix is applied and confirmed." if all(there) else
               "A fix was confirmed, but its rules are gone (a reboot, or iptables -F). Load them: fwaudit fix --sync")

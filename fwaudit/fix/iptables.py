@@ -71,7 +71,7 @@ def _rule(line: Line, family: int, number: int, src: str, dst: str, proto: str, 
         head += ["-m", "set", *(() if inside else ("!",)), "--match-set", name, "src"]
     tail = _comment(line.comment)
     if clause.rate is not None:
-        name = f"fwaudit{number}"
+        name = f"fwaudit-v{family}-{number}"  # a list that both families share has the mask of the first
         mask = "255.255.255.255" if family == 4 else "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
         last = ["--name", name, "--mask", mask, "--rsource"]
         yield " ".join([*head, "-m", "recent", "--set", *last, *tail])

@@ -115,7 +115,8 @@ def _allowed(allows: Iterable[Clause]) -> Iterator[Line]:
         port = replace(clause, src=None)
         if last is not None and port != last:
             yield Line("drop", "translated", last, "no other source")
-        yield Line("return", "translated", clause, "--allow")
+        if clause.src:
+            yield Line("return", "translated", clause, "--allow")
         last = port
     if last is not None:
         yield Line("drop", "translated", last, "no other source")

@@ -17,7 +17,7 @@ from fwaudit.model.plan import Plan, Transaction
 from fwaudit.model.ruleset import Backend, Chain, Drop, Jump, Reject, Rule, Table
 from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.packet.intervals import IntervalSet
+from fwaudit.packet.intervals import EMPTY, IntervalSet
 
 _USER_FORWARD = {4: "ufw-user-forward", 6: "ufw6-user-forward"}
 _ENGINE_CHAINS = ("DOCKER-USER", "DOCKER", "DOCKER-FORWARD", "NETAVARK_FORWARD")
@@ -81,8 +81,7 @@ class _Planner:
         by_family: dict[int, list[Line]] = {}
         for family in self._families(scopes):
             policy, route = self.policy(family), self.route(family)
-            allows = [Clause("allow", proto=IntervalSet.of(each.proto), dport=IntervalSet.of(each.port),
-                             src=each.sources) for each in self.wish.allows if each.family == family]
+            allows = list(self._allows(family))
             if self.wish.everything:
                 made = lines.whole(policy, route, self.bridges, self.others, allows, spared)
             else:
@@ -111,6 +110,11 @@ class _Planner:
             yield f"{host.engine.name} could not be asked ({host.engine.unread}), and no bridge of it was found"
         elif not self.bridges:
             yield "there is no container network on this host: nothing is published"
+        if host.engine.unread and self.bridges:
+            for name, each in host.interfaces.items():
+                if each.kind == "bridge" and name not in self.bridges:
+                    yield (f"{host.engine.name} could not be asked ({host.engine.unread}), and whether bridge "
+                           f"{_SAFE_WORDS.sub('', name)} is one of its networks cannot be told")
         if host.engine.rootless:
             yield ("the engine is rootless: its ports are sockets of a process on this host, which INPUT and ufw rule "
                    "already")
@@ -156,6 +160,15 @@ class _Planner:
             network = networks.get(endpoint.network)
             if address is not None and network is not None and network.interface in self.bridges:
                 yield Endpoint(network.interface, address, port.proto, port.container_port)
+
+    def _allows(self, family: int) -> Iterator[Clause]:
+        """What ``--allow`` says; of a port for which it names sources of the other family only: nobody."""
+        ours = [each for each in self.wish.allows if each.family == family]
+        named = {(each.proto, each.port) for each in ours}
+        theirs = dict.fromkeys((each.proto, each.port) for each in self.wish.allows if each.family != family)
+        for proto, port, sources in (*((each.proto, each.port, each.sources) for each in ours),
+                                     *((*each, EMPTY) for each in theirs if each not in named)):
+            yield Clause("allow", proto=IntervalSet.of(proto), dport=IntervalSet.of(port), src=sources)
 
     def _nothing_published(self) -> Iterator[str]:
         names = {container.name for container in self.host.engine.containers}

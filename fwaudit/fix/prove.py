@@ -113,15 +113,15 @@ def _may_close(exposure: Exposure, way: Way, wish: Wish) -> IntervalSet:
     if own:
         named = EMPTY
         for each in own:
-            named = named | each.sources
+            if each.family == exposure.family:
+                named = named | each.sources
         return ~named
     return ~way.allowed
 
 
 def _is(exposure: Exposure, allowed: Allowed) -> bool:
     service = exposure.service
-    return (service.kind == "published" and exposure.family == allowed.family
-            and (service.proto, service.port) == (allowed.proto, allowed.port))
+    return service.kind == "published" and (service.proto, service.port) == (allowed.proto, allowed.port)
 
 
 def _way_query(exposure: Exposure, way: Way, sources: IntervalSet) -> Query:
@@ -133,19 +133,21 @@ def _way_query(exposure: Exposure, way: Way, sources: IntervalSet) -> Query:
 def _moved(query: Query, before: Reach, after: Reach) -> Iterator[Witness]:
     """One packet of a question that two rulesets answer differently."""
     old, new = _by_end(before.outcomes), _by_end(after.outcomes)
-    for end in (*old, *(each for each in new if each not in old)):
-        gone = old.get(end, EMPTY) - new.get(end, EMPTY)
+    sure, still = _by_end(before.outcomes, sure=True), _by_end(after.outcomes, sure=True)
+    for end in old:
+        # a fate that was certain and is only possible now has moved as well
+        gone = (old[end] - new.get(end, EMPTY)) | (sure[end] - still.get(end, EMPTY))
         if gone:
             source = gone.lowest()
             yield Witness(replace(query, sources=IntervalSet.of(source)), end[0], _end_of(new, source))
             return
 
 
-def _by_end(outcomes: Iterable[Outcome]) -> dict[tuple[str, object], IntervalSet]:
+def _by_end(outcomes: Iterable[Outcome], sure: bool = False) -> dict[tuple[str, object], IntervalSet]:
     found: dict[tuple[str, object], IntervalSet] = {}
     for outcome in outcomes:
         end = (outcome.disposition, outcome.to)
-        found[end] = found.get(end, EMPTY) | outcome.possibly
+        found[end] = found.get(end, EMPTY) | (outcome.certainly if sure else outcome.possibly)
     return found
 
 

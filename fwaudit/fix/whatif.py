@@ -8,7 +8,7 @@ from dataclasses import replace
 from fwaudit.fix import nftables
 from fwaudit.fix.docker_user import CHAIN
 from fwaudit.model.plan import Plan, Transaction
-from fwaudit.model.ruleset import Chain, Jump, Rule, Ruleset, Table
+from fwaudit.model.ruleset import Chain, Goto, Jump, Rule, Ruleset, Table
 from fwaudit.netfilter import iptables_save, nft_json
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS
 
@@ -49,7 +49,7 @@ def ours(ruleset: Ruleset) -> dict[tuple[str, ...], object]:
             if _is_ours(table) or name == CHAIN:
                 found[key] = _rules(chain)
             else:
-                jumps = [rule.number for rule in chain.rules if isinstance(rule.target, Jump)
+                jumps = [rule.number for rule in chain.rules if isinstance(rule.target, (Jump, Goto))
                          and rule.target.chain == CHAIN]
                 found |= {key: tuple(jumps)} if jumps else {}
     return found
@@ -97,7 +97,7 @@ def _restored(tables: list[Table], transaction: Transaction) -> list[Table]:
 
 def _without_jump(chain: Chain) -> Chain:
     return _numbered(chain, tuple(rule for rule in chain.rules
-                                  if not (isinstance(rule.target, Jump) and rule.target.chain == CHAIN)))
+                                  if not (isinstance(rule.target, (Jump, Goto)) and rule.target.chain == CHAIN)))
 
 
 def _numbered(chain: Chain, rules: tuple[Rule, ...]) -> Chain:

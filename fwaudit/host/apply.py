@@ -8,7 +8,6 @@ proven: the timer takes back what nobody confirmed, and after a reboot the rules
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,7 +18,7 @@ from fwaudit.fix import whatif
 from fwaudit.fix.planner import Allowed, Wish, plan
 from fwaudit.fix.prove import prove
 from fwaudit.host import rules, timer
-from fwaudit.host.checkpoint import Checkpoint, Store, Undo, boot_id
+from fwaudit.host.checkpoint import Checkpoint, Store, Undo, boot_id, clock
 from fwaudit.model.host import Host
 from fwaudit.model.plan import Plan, Proof
 from fwaudit.model.verdict import Query
@@ -70,7 +69,7 @@ class Fixer:
         found = self.store.read()
         if found is None or found.state == "confirmed":
             return found
-        if found.state == "applied" and time.time() < found.deadline and found.boot == boot_id():
+        if _has_time(found):
             raise FixError("a fix waits to be confirmed", "Run: fwaudit fix --confirm, or fwaudit fix --revert")
         self.tell("taking back what an earlier fix has left")
         self._take_back(found)
@@ -79,7 +78,7 @@ class Fixer:
     def _load(self, host: Host, made: Plan, proof: Proof, wish: Wish, within: float,
               previous: Checkpoint | None, persist: bool) -> Checkpoint:
         undo = tuple(rules.undo_of(each) for each in made.transactions)
-        checkpoint = Checkpoint(timer.new_identity(), "prepared", time.time() + within, boot_id(), undo,
+        checkpoint = Checkpoint(timer.new_identity(), "prepared", clock() + within, boot_id(), undo,
                                 wish_to_json(wish), tuple((each.argv, each.text) for each in made.transactions),
                                 __version__, persist or (previous is not None and previous.persist),
                                 replace(previous, previous=None) if previous else None)
@@ -90,8 +89,11 @@ class Fixer:
                 self.tell(f"loading: {each.title}")
                 rules.load(each)
             self.tell("looking again")
-            self._measure(host, made, proof)
-            return self.store.change(checkpoint, "applied")
+            self._measure(host, made, proof, wish)
+            # the admin's time begins now, however long the look took; the timer reads it here
+            checkpoint = replace(checkpoint, state="applied", deadline=clock() + within)
+            self.store.write(checkpoint)
+            return checkpoint
         except BaseException as error:
             self._undo_failed(checkpoint, error)
             raise
@@ -107,13 +109,15 @@ class Fixer:
         if isinstance(error, FixError):
             raise FixError(f"{error}; everything was taken back", error.hint, True) from error
 
-    def _measure(self, host: Host, made: Plan, proof: Proof) -> None:
+    def _measure(self, host: Host, made: Plan, proof: Proof, wish: Wish) -> None:
         """Raises FixError where what is loaded is not what was proven."""
         now = self.look()
         wanted = whatif.ours(whatif.loaded(host.ruleset, made))
         if whatif.ours(now.ruleset) != wanted:
             raise FixError("what is loaded differs from what was proven")
-        again = prove(now, Plan(), Wish())
+        again = prove(now, Plan(), wish)
+        if not again.holds:  # a network or a router's rule that came in between
+            raise FixError(f"it moves packets that it must not move: {witness_in_words(again.moved[0])}")
         shut = {(change.before.service, change.before.family) for change in proof.changes if change.becomes == "closed"}
         for change in again.changes:
             if (change.before.service, change.before.family) in shut and change.becomes == "open":
@@ -133,7 +137,7 @@ class Fixer:
                     found = replace(found, persist=True)
                     self.store.write(found)
                 return found
-            if found.state != "applied" or time.time() > found.deadline or found.boot != boot_id():
+            if not _has_time(found):
                 raise FixError("too late to confirm: the fix was not finished, or its time is over",
                                "Take it back: fwaudit fix --revert")
             if not all(rules.ours(undo) for undo in found.undo if undo.table != "raw"):
@@ -154,7 +158,8 @@ class Fixer:
         """
         with self.store.locked(_LOCK_PATIENCE if only_unconfirmed else 0.0):
             found = self.store.read()
-            if only_unconfirmed and (found is None or found.id != only_unconfirmed or found.state == "confirmed"):
+            if only_unconfirmed and (found is None or found.id != only_unconfirmed or found.state == "confirmed"
+                                     or _has_time(found)):
                 return False
             if found is None:
                 return self._take_back_leftovers()
@@ -180,17 +185,28 @@ class Fixer:
 
     # ---- staying fixed ----------------------------------------------------------------------------------------------
 
+    def _kept(self) -> Checkpoint | None:
+        """The confirmed checkpoint; where a reboot came before another was confirmed, the one before that."""
+        found = self.store.read()
+        if found is not None and found.state != "confirmed" and found.boot != boot_id() and found.previous is not None:
+            found = found.previous  # the reboot has taken back the other
+            self.store.write(found)
+        return found if found is not None and found.state == "confirmed" else None
+
     def sync(self) -> bool:
         """Load the confirmed fix anew where ufw's rules, the networks or the chains have changed; True where it did.
 
         Raises FixError where the new plan cannot be proven; the old rules stay.
         """
         with self.store.locked():
-            found = self.store.read()
-            if found is None or found.state != "confirmed":
+            found = self._kept()
+            if found is None:
                 raise FixError("there is no confirmed fix to keep up", "Apply one: fwaudit fix --apply")
             wish = wish_from_json(found.wish)
             host = self.look()
+            if host.engine.unread:  # its networks are not known, and a plan without them would be a smaller one
+                raise FixError(f"{host.engine.name} could not be asked: {host.engine.unread}",
+                               "The rules stay as they are.")
             made = plan(host, wish)
             if made.refused:
                 raise FixError(f"no new plan: {made.refused[0]}", "The rules stay as they are.")
@@ -210,8 +226,8 @@ class Fixer:
     def restore(self) -> bool:
         """After a boot, before the engine starts: load again what was confirmed. True where it did."""
         with self.store.locked():
-            found = self.store.read()
-            if found is None or found.state != "confirmed":
+            found = self._kept()
+            if found is None:
                 return False
             missing = [undo for undo in found.undo if not rules.ours(undo)]
             if not missing:
@@ -220,6 +236,11 @@ class Fixer:
                 rules.load_again(argv, text)
             self.store.write(replace(found, boot=boot_id()))
             return True
+
+
+def _has_time(found: Checkpoint) -> bool:
+    """Whether a fix is applied, and may still be confirmed."""
+    return found.state == "applied" and found.boot == boot_id() and clock() < found.deadline
 
 
 def _refusal(proof: Proof) -> str:

@@ -1,7 +1,8 @@
 """What the fix did to this host, on disk before it does it: the undo, and what is still to be confirmed.
 
 One file in /var/lib/fwaudit (mode 0700), written whole, flushed to the disk, and never read without its lock. What
-stands in it is enough to take everything back after a crash, a reboot, or by a newer fwaudit.
+stands in it is enough to take everything back after a crash, a reboot, or by a newer fwaudit. It is loaded as root, so
+a folder that anybody else could write is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from fwaudit.errors import FixError
 FOLDER = Path("/var/lib/fwaudit")
 SCHEMA = 1
 _LIMIT = 16 << 20
+_TOOLS = ("nft", "iptables-nft-restore", "ip6tables-nft-restore", "iptables-legacy-restore", "ip6tables-legacy-restore")
 
 State = Literal[
     "prepared",   # the undo is on disk; something may be loaded, or nothing
@@ -47,7 +50,7 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """``id`` names one apply. ``deadline``: seconds since the epoch, when it is taken back unless confirmed.
+    """``id`` names one apply. ``deadline``: when it is taken back unless confirmed, by ``clock()`` of this boot.
 
     ``persist``: keep it after a reboot, once it is confirmed. ``previous``: the checkpoint of a fix that was confirmed
     before this one, to which a revert leads.
@@ -80,6 +83,7 @@ class Store:
         folder cannot be made."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_folder()
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise FixError(f"cannot write {self.folder}: {error.strerror}", "The fix keeps its undo there.") from error
@@ -94,9 +98,12 @@ class Store:
             os.close(descriptor)
 
     def read(self) -> Checkpoint | None:
-        """The checkpoint, None where there is none. Raises FixError for one that does not read."""
+        """The checkpoint, None where there is none. Raises FixError for one that does not read, or that somebody else
+        could have written."""
         try:
-            with self.path.open("rb") as file:
+            self._check_folder()
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
                 text = file.read(_LIMIT + 1)
         except FileNotFoundError:
             return None
@@ -104,7 +111,7 @@ class Store:
             raise FixError(f"cannot read {self.path}: {error.strerror}", "Run as root.") from error
         try:
             return _decode(json.loads(text))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
             raise FixError(f"{self.path} does not read: {error}",
                            "Move it away; what is loaded can be taken back with: fwaudit fix --revert") from error
 
@@ -129,9 +136,19 @@ class Store:
 
     def forget(self) -> None:
         """Remove the checkpoint: there is nothing to take back any more."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-        self._flush_folder()
+        try:
+            self.path.unlink(missing_ok=True)
+            self._flush_folder()
+        except OSError as error:
+            raise FixError(f"cannot remove {self.path}: {error.strerror}",
+                           "The rules are as they were before; remove that file.") from error
+
+    def _check_folder(self) -> None:
+        """Raises FixError where the folder is not this user's alone: what stands in it is loaded as root."""
+        found = os.lstat(self.folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
+            raise FixError(f"{self.folder} is not a folder that only root can write",
+                           f"See who made it (ls -ld {self.folder}), and make it root's: mode 0700.")
 
     def _flush_folder(self) -> None:
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -155,6 +172,11 @@ def _locks(descriptor: int) -> bool:
     return True
 
 
+def clock() -> float:
+    """Seconds since this boot, time asleep included: it does not jump when somebody sets the time of day."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def boot_id() -> str:
     """The kernel's name for this boot."""
     try:
@@ -168,6 +190,9 @@ def _decode(value: Any) -> Checkpoint:
         raise ValueError(f"schema {value['schema']} of another fwaudit")
     if value["state"] not in ("prepared", "applied", "confirmed"):
         raise ValueError(f"state {value['state']!r}")
+    for argv, _ in value["loaded"]:
+        if argv[0] not in _TOOLS:
+            raise ValueError(f"{argv[0]!r} is no tool that loads rules")
     return Checkpoint(
         id=str(value["id"]), state=value["state"], deadline=float(value["deadline"]), boot=str(value["boot"]),
         undo=tuple(_undo(each) for each in value["undo"]), wish=dict(value["wish"]),

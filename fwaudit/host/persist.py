@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from fwaudit.errors import FixError
+from fwaudit.host.checkpoint import FOLDER
 from fwaudit.host.write import feed
 
 _SYSTEMD = Path("/etc/systemd/system")
@@ -20,10 +21,11 @@ _PACKAGE = str(Path(__file__).resolve().parents[2])
 _MARK = "# Written by fwaudit fix --persist; fwaudit fix --revert removes it.\n"
 
 
-def install(root: Path = Path("/")) -> list[str]:
-    """Write the files and switch them on; a line on each. Raises FixError, and nothing of them is left."""
+def install(folder: Path = FOLDER, root: Path = Path("/")) -> list[str]:
+    """Write the files and switch them on; a line on each. ``folder``: where the checkpoint is. Raises FixError, and
+    nothing of them is left."""
     systemd = (root / "run/systemd/system").is_dir()
-    files = _units(root) if systemd else {_at(root, _CRON): _cron()}
+    files = _units(root, folder) if systemd else {_at(root, _CRON): _cron(folder)}
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +33,7 @@ def install(root: Path = Path("/")) -> list[str]:
             path.chmod(0o644)
         if systemd:
             feed(("systemctl", "daemon-reload"))
-            feed(("systemctl", "enable", "--now", *_ENABLED))
+            feed(("systemctl", "enable", "--now", "--no-block", *_ENABLED))
     except (OSError, FixError) as error:
         remove(root)
         raise FixError(f"cannot keep the fix after a reboot: {error}", "It stands until then.") from error
@@ -65,24 +67,28 @@ _ENABLED = ("fwaudit-fix-restore.service", "fwaudit-fix-sync.service", "fwaudit-
             "fwaudit-fix-sync.timer")
 
 
-def _command(option: str) -> str:
-    return shlex.join(["/usr/bin/env", f"PYTHONPATH={_PACKAGE}", sys.executable, "-m", "fwaudit", "fix", option])
+def _command(option: str, folder: Path) -> str:
+    state = [] if folder == FOLDER else ["--state", str(folder.absolute())]
+    return shlex.join(["/usr/bin/env", f"PYTHONPATH={_PACKAGE}", sys.executable, "-m", "fwaudit", "fix", option,
+                       *state])
 
 
-def _units(root: Path) -> dict[Path, str]:
+def _units(root: Path, state: Path = FOLDER) -> dict[Path, str]:
     folder = _at(root, _SYSTEMD)
-    hardened = ("ProtectSystem=strict\nReadWritePaths=/var/lib/fwaudit -/run/xtables.lock\nProtectHome=read-only\n"
+    # /run: iptables-legacy makes its lock there, which is gone after each boot
+    hardened = ("ProtectSystem=strict\nReadWritePaths="
+                f"{shlex.quote(str(state.absolute()))} /run\nProtectHome=read-only\n"
                 "PrivateTmp=yes\nNoNewPrivileges=yes\nRestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6\n")
     return {
         folder / "fwaudit-fix-restore.service": (
             "[Unit]\nDescription=Load the rules of fwaudit fix before the container engine starts\n"
             "After=ufw.service\nBefore=docker.service podman.service\nDefaultDependencies=yes\n\n"
-            f"[Service]\nType=oneshot\nExecStart={_command('--restore')}\n{hardened}\n"
+            f"[Service]\nType=oneshot\nExecStart={_command('--restore', state)}\n{hardened}\n"
             "[Install]\nWantedBy=multi-user.target\n"),
         folder / "fwaudit-fix-sync.service": (
             "[Unit]\nDescription=Derive the rules of fwaudit fix anew\nAfter=docker.service ufw.service\n"
             "PartOf=docker.service ufw.service\n\n"
-            f"[Service]\nType=oneshot\nExecStart={_command('--sync')}\nSuccessExitStatus=1\n{hardened}\n"
+            f"[Service]\nType=oneshot\nExecStart={_command('--sync', state)}\nSuccessExitStatus=1\n{hardened}\n"
             "[Install]\nWantedBy=multi-user.target docker.service ufw.service\n"),
         folder / "fwaudit-fix-sync.path": (
             "[Unit]\nDescription=Watch ufw's rules for fwaudit fix\n\n"
@@ -94,8 +100,8 @@ def _units(root: Path) -> dict[Path, str]:
     }
 
 
-def _cron() -> str:
+def _cron(folder: Path) -> str:
     """cron has no order among services: the rules are loaded at boot, and looked at every minute."""
     return ("SHELL=/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
-            f"@reboot root {_command('--restore')} >/dev/null 2>&1\n"
-            f"* * * * * root {_command('--sync')} >/dev/null 2>&1\n")
+            f"@reboot root {_command('--restore', folder)} >/dev/null 2>&1\n"
+            f"* * * * * root {_command('--sync', folder)} >/dev/null 2>&1\n")

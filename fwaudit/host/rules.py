@@ -13,7 +13,8 @@ from fwaudit.model.plan import Transaction
 CHAIN = "FWAUDIT"
 NFT_TABLE = "fwaudit"
 
-_JUMP = re.compile(rf"-A (\S+) (.*-[jg] {CHAIN}(?: .*)?)$")
+_JUMP = re.compile(rf"-A \S+ (?:.* )?-[jg] {CHAIN}$")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _OWN = re.compile(rf"-A {CHAIN} ")
 
 
@@ -35,7 +36,7 @@ def load_again(argv: Sequence[str], text: str) -> None:
     lines = [line for line in text.splitlines() if not line.startswith("-D ")]
     start = [f":{chain} - [0:0]" for chain in ("DOCKER-USER",)
              if chain not in here and any(line.startswith(f"-I {chain} ") for line in lines)]
-    lines[2:2] = [*start, *(f"-D {line[3:]}" for line in saved if _JUMP.match(line))]
+    lines[2:2] = [*start, *(f"-D {line[3:]}" for line in saved if _jumps(line))]
     feed(argv, "\n".join([*lines, ""]))
 
 
@@ -51,7 +52,7 @@ def undo_of(transaction: Transaction) -> Undo:
         if line.startswith("-A "):
             chain = line.split()[1]
             counts[chain] = counts.get(chain, 0) + 1
-            if _JUMP.match(line):
+            if _jumps(line):
                 jumps.append((counts[chain], line[3:]))
     return Undo(transaction.backend, transaction.family, transaction.table,
                 tuple(line for line in lines if _OWN.match(line)), tuple(jumps),
@@ -72,7 +73,7 @@ def take_back(undo: Undo) -> None:
         return
     chains = {line[1:].split(" ", 1)[0] for line in lines if line.startswith(":")}
     text = [f"*{undo.table}", f":{CHAIN} - [0:0]"]
-    text += [f"-D {line[3:]}" for line in lines if _JUMP.match(line)]
+    text += [f"-D {line[3:]}" for line in lines if _jumps(line)]
     if undo.existed:
         text += undo.rules
         text += [_insert(place, jump) for place, jump in undo.jumps if jump.split(" ", 1)[0] in chains]
@@ -90,7 +91,12 @@ def ours(undo: Undo) -> list[str]:
             return feed(("nft", "-s", "list", "table", "inet", NFT_TABLE)).splitlines()
         except FixError:
             return []
-    return [line for line in _saved(undo.backend, undo.family, undo.table) if _OWN.match(line) or _JUMP.match(line)]
+    return [line for line in _saved(undo.backend, undo.family, undo.table) if _OWN.match(line) or _jumps(line)]
+
+
+def _jumps(line: str) -> bool:
+    """Whether a saved rule jumps to our chain: a comment that says so does not."""
+    return _JUMP.match(_QUOTED.sub('""', line)) is not None
 
 
 def _insert(place: int, rule: str) -> str:

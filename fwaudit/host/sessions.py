@@ -13,13 +13,15 @@ from fwaudit.packet.fields import PROTOCOL_NAMES
 
 def commands(proof: Proof) -> list[tuple[str, ...]]:
     """One ``conntrack -D`` for each published port that a fix closed. Of a port that some sources may still use it
-    ends their connections as well; they come back by themselves."""
+    ends their connections as well; they come back by themselves. ``--dst-nat``: only what was translated, so that
+    what this host and its containers have open to such a port elsewhere goes on."""
     found: dict[tuple[str, ...], None] = {}
     for change in proof.closes:
         service = change.before.service
         if service.kind == "published":
             found["conntrack", "-D", "-f", f"ipv{change.before.family}", "-p",
-                  PROTOCOL_NAMES.get(service.proto, str(service.proto)), "--orig-port-dst", str(service.port)] = None
+                  PROTOCOL_NAMES.get(service.proto, str(service.proto)), "--orig-port-dst", str(service.port),
+                  "--dst-nat"] = None
     return list(found)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fwaudit.errors import FixError
-from fwaudit.host.checkpoint import Store
+from fwaudit.host.checkpoint import Store, boot_id, clock
 from fwaudit.host.run import ENVIRONMENT, PATH
 from fwaudit.host.write import feed
 
@@ -65,18 +65,24 @@ def command(identity: str, folder: Path) -> tuple[str, ...]:
             "--unconfirmed", identity, "--state", str(folder))
 
 
-def wait(store: Store, identity: str, seconds: float, now: Callable[[], float] = time.monotonic) -> bool:
-    """Sleep so long; False as soon as the checkpoint has been confirmed, taken back or replaced."""
+def wait(store: Store, identity: str, seconds: float, now: Callable[[], float] = clock) -> bool:
+    """Sleep so long, and until the deadline of a fix that has been applied since; False as soon as the checkpoint has
+    been confirmed, taken back or replaced."""
     end = now() + seconds
-    while (left := end - now()) > 0:
-        time.sleep(min(_STEP, left))
+    while True:
         try:
             found = store.read()
         except FixError:
-            continue
-        if found is None or found.id != identity or found.state == "confirmed":
-            return False
-    return True
+            pass
+        else:
+            if found is None or found.id != identity or found.state == "confirmed":
+                return False
+            if found.state == "applied" and found.boot == boot_id():
+                end = found.deadline
+        left = end - now()
+        if left <= 0:
+            return True
+        time.sleep(min(_STEP, left))
 
 
 def new_identity() -> str:

@@ -52,8 +52,8 @@ class Plan:
     @property
     def rules(self) -> int:
         """How many rules it loads."""
-        return sum(line.startswith(("-A ", "        ")) for each in self.transactions
-                   for line in each.text.splitlines())
+        return sum(line.startswith(("-A ", "        ")) and not line.startswith("        type ")
+                   for each in self.transactions for line in each.text.splitlines())
 
 
 Becomes = Literal["closed", "restricted", "unchanged", "open"]

@@ -119,7 +119,7 @@ _STRANGER = [Probe("pub", "eth0", "198.51.100.7", "203.0.113.10", 5432, "tcp")]
 def test_a_full_disk_changes_nothing(machine: Machine) -> None:
     denied_but_published(machine)
     before = machine.sh(_SAVE)
-    machine.sh(f"mkdir -p {_FOLDER} && mount -t tmpfs -o size=4k,nr_inodes=8 tmpfs {_FOLDER} && "
+    machine.sh(f"mkdir -p {_FOLDER} && mount -t tmpfs -o size=4k,nr_inodes=8,mode=700 tmpfs {_FOLDER} && "
                f"head -c 4096 /dev/zero > {_FOLDER}/full")
     done = machine.fwaudit("fix", "--apply", "--state", _FOLDER)
     assert done.returncode == 2

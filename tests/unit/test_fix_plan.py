@@ -96,6 +96,23 @@ def test_allowed_sources_and_no_others():
             and change.before.service.kind == "published"] == ["restricted"]
 
 
+@pytest.mark.parametrize("name", ["d28/ufw_off", NATIVE])
+def test_sources_of_one_family_are_the_only_ones_in_either(name):
+    family, sources = parse_network("203.0.113.0/24")
+    wish = Wish(allows=(Allowed(6, 5432, family, sources),))
+    made = plan(host(name), wish)
+    texts = [each.text for each in made.transactions]
+    assert len(re.findall(r"5432.* (?:return|RETURN|accept)$", "".join(texts), re.M)) == 1
+    assert len(re.findall(r"5432.* (?:drop|DROP)$", "".join(texts), re.M)) == 2
+    proof = prove(host(name), made, wish)
+    assert proof.holds
+    left = {(change.before.family, way.to.via) for change in proof.changes if change.after
+            for way in change.after.ways if way.possibly and way.to
+            and change.before.service.kind == "published" and change.before.service.port == 5432}
+    assert (4, "") in left
+    assert {via for of, via in left if of == 6} == {"docker-proxy"}, "INPUT rules what the proxy takes"
+
+
 def test_some_interfaces_only():
     wish = Wish(interfaces=("external",))
     made = plan(host(OLD), wish)
@@ -126,6 +143,30 @@ def test_a_policy_that_nft_has_no_words_for():
     assert "ufw rule 2 counts the connections" in plan(host("d29nft/ufw_limit"), Wish()).refused[0]
 
 
+def test_each_family_counts_the_connections_of_a_source_in_its_own_list():
+    """A list that both used would have the mask of the one that was loaded first: 32 bits of an IPv6 source."""
+    made = plan(host("d28/ufw_limit"), Wish())
+    names = [set(re.findall(r"--name (\S+)", each.text)) for each in made.transactions]
+    assert len(names) == 2
+    assert all(names)
+    assert not names[0] & names[1]
+
+
+def test_bridges_that_may_be_networks_of_an_engine_that_does_not_answer():
+    known = host(OLD)
+    bridge = replace(known.interfaces["docker0"], name="shop0")
+    silent = replace(known, engine=replace(known.engine, unread="it is not running"))
+    assert not plan(silent, Wish()).refused
+    unclear = replace(silent, interfaces={**silent.interfaces, "shop0": bridge})
+    assert "whether bridge shop0 is one of its networks" in plan(unclear, Wish()).refused[0]
+
+
+def test_rules_are_counted_and_nothing_else():
+    made = plan(host(NATIVE), Wish())
+    assert made.rules == sum(line.rstrip().endswith(("accept", "drop", "port-unreachable"))
+                             for line in made.transactions[0].text.splitlines() if "policy accept" not in line)
+
+
 def test_names_of_interfaces_are_checked():
     odd = host(OLD).interfaces["eth0"]
     changed = replace(host(OLD), interfaces={**host(OLD).interfaces, 'a"b': replace(odd, name='a"b')})
@@ -147,6 +188,7 @@ def with_rule_first(made: Plan, rule: str) -> Plan:
     ("-A FWAUDIT -i docker0 -m conntrack --ctstate ESTABLISHED -j DROP", "eth0"),           # answers are cut
     ("-A FWAUDIT -s 10.9.8.0/24 -p tcp -j DROP", "eth0"),                                   # what ufw allows is cut
     ("-A FWAUDIT -i eth0 -o eth1 -j DROP", "eth0"),                                         # somebody's routing is cut
+    ("-A FWAUDIT -i docker0 -m limit --limit 1/sec -j DROP", "docker0"),                    # perhaps cut is cut
 ])
 def test_a_plan_that_moves_anything_else_is_refused_with_a_packet(rule, witness):
     known = host("d20/ufw_allow_from_subnet")
