@@ -54,10 +54,14 @@ def _rules(report: Report, exposed: bool) -> list[dict[str, Any]]:
     """The rules that results name: each kind of finding that the report has, as bad as its worst, and exposed ports."""
     rules = {_EXPOSED: {
         "id": _EXPOSED, "shortDescription": {"text": "A port is reached that nobody answers for"},
+        "fullDescription": {"text": "A port is reached from outside by some whom neither the firewall policy nor the "
+                                    "policy file lets in."},
+        "help": {"text": "Why, and what to do: fwaudit report"},
         "properties": {"security-severity": _SCORES[Severity.CRITICAL], "tags": ["security"]}}} if exposed else {}
     for finding in sorted(report.findings, key=lambda each: (each.id, -each.severity)):
         rules.setdefault(finding.id, {
             "id": finding.id, "shortDescription": {"text": finding.title},
+            "fullDescription": {"text": f"{finding.title}. The worst of them here: {clean(finding.what)}"},
             "help": {"text": f"What it is, why it hurts, how to see and how to fix it: fwaudit findings {finding.id}"},
             "properties": {"security-severity": _SCORES[finding.severity], "tags": ["security", *finding.references]}})
     return list(rules.values())
@@ -105,15 +109,14 @@ def _suppressions(each: Judged) -> dict[str, Any]:
 
 
 def _location(report: Report, exposure: Exposure | None, name: str, file: str, line: int) -> dict[str, Any]:
-    """The line of the compose file where it is known; else an artifact that stands for the host."""
+    """The line of the compose file where it is known; else an artifact that stands for the host. A region is always
+    given, since code scanning shows nothing without one."""
     service = exposure.service if exposure is not None else None
     who = (service.container or service.process) if service is not None else ""
     uri = "/".join(["hosts", *(quote(part, safe="") for part in (report.host or "host", who) if part)])
-    region: dict[str, Any] = {}
     if file:
         uri = f"{'file://' if file.startswith('/') else ''}{quote(file)}"
-        region = {"region": {"startLine": line}} if line else {}
-    return {"physicalLocation": {"artifactLocation": {"uri": uri}, **region},
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line or 1}},
             "logicalLocations": [{"name": clean(name), "kind": "resource", "fullyQualifiedName":
                                   "/".join(clean(part) for part in (report.host, who, name) if part)}]}
 
