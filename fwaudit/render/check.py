@@ -32,7 +32,8 @@ def headline(checked: Checked) -> str:
     if undecided:
         parts.append(f"{len(undecided)} undecided")
     if not checked.report.complete:
-        parts.append(f"{len(checked.report.unread)} sources could not be read")
+        unread = len(checked.report.unread)
+        parts.append(f"{unread} source{'' if unread == 1 else 's'} could not be read")
     if checked.warnings:
         parts.append(f"{len(checked.warnings)} entries of the policy to look at")
     accepted = sum(each.standing == "accepted" for each in checked.judged)
