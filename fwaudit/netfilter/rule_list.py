@@ -1,8 +1,9 @@
 """The rules of one chain as a dump has them: each is made into a Rule when somebody looks at it.
 
 A large ruleset is a few hundred texts that differ in the addresses in front of them, and most of its chains are never
-asked about. So a chain keeps four references for each rule, and what two rules share is there once: 100,000 mixed rules
-take half the memory of as many Rule objects and are read in half the time (docs/performance.md).
+asked about. So a chain keeps four references for each rule, and what two rules share is there once. 100,000 mixed rules
+are read in two thirds of the time that as many Rule objects take, and in four fifths of the memory; a list of banned
+addresses in a third of the time.
 """
 
 from __future__ import annotations

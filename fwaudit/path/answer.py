@@ -20,7 +20,7 @@ class WayBack:
         self.host = host
         self.fibs = fibs
         self.admission = admission
-        self._known: dict[tuple[PacketState, Answerer], list[tuple[End, IntervalSet]]] = {}
+        self._known: dict[tuple[PacketState, Answerer, bool], list[tuple[End, IntervalSet]]] = {}
         self.bridges = {name for name, interface in host.interfaces.items() if interface.kind == "bridge"}
 
     def bridge_calls_netfilter(self, family: int) -> bool:
@@ -80,20 +80,28 @@ class WayBack:
     def _from_memory(self, walk: Walk, world: World, answerer: Answerer) -> None:
         """As `_through_door`, for peers that the same answer was walked for before.
 
-        The memory's key is the answer as it sets out, and who sends it; that holds all that the way back depends on
-        but the peer. The answer is walked for every peer at once, since each goes its way apart from the others. A
-        published port is asked about from each interface, and it answers all of them alike.
+        The memory's key is the answer as it sets out, who sends it, and whether it goes to the host itself; that holds
+        all that the way back depends on but the peer. It is walked for every such peer at once, since each goes its way
+        apart from the others: a published port is asked about from each interface, and it answers all of them alike.
+        Few questions are about the host's own addresses, which would lead through all the rules of INPUT.
         """
-        key = world.state, answerer
-        ends = self._known.get(key)
-        if ends is None:
-            everybody = Walk(walk.tables, walk.host, walk.family)
-            self._through_door(everybody, World(world.state, self.fibs[walk.family].universe), answerer)
-            ends = self._known[key] = [(end, each.peers) for end, worlds in everybody.ends.items() for each in worlds]
-        for end, area in ends:
-            peers = world.peers & area
-            if peers:
-                walk.ends.setdefault(end, []).append(World(world.state, peers))
+        own = self.admission.own_addresses(walk.family)
+        for to_host in (False, True):
+            asked = world.peers & own if to_host else world.peers - own
+            if not asked:
+                continue
+            key = world.state, answerer, to_host
+            ends = self._known.get(key)
+            if ends is None:
+                everybody = Walk(walk.tables, walk.host, walk.family)
+                peers = own if to_host else self.fibs[walk.family].universe - own
+                self._through_door(everybody, World(world.state, peers), answerer)
+                ends = self._known[key] = [
+                    (end, each.peers) for end, worlds in everybody.ends.items() for each in worlds]
+            for end, area in ends:
+                here = asked & area
+                if here:
+                    walk.ends.setdefault(end, []).append(World(world.state, here))
 
     def _straight_back(self, world: World, door: str) -> IntervalSet:
         """Peers that the answering container has on its own link, so that the answer does not come to this host."""

@@ -262,6 +262,10 @@ class Admission:
         }
         self.memory: dict[tuple[object, ...], object] = {}
 
+    def own_addresses(self, family: int) -> IntervalSet:
+        """Every address of the host's interfaces."""
+        return self._local[family]
+
     def early(self, family: int, iif: str, dst: int) -> IntervalSet:
         """Sources of packets that reach the first hook. IPv6 drops loopback and multicast sources before it, and what
         is sent to groups of the host's own or of no scope (ip6_rcv_core)."""
