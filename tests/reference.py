@@ -19,6 +19,10 @@ ORDER = {
 }
 
 
+ECHO = {1: (8 << 8, 0), 58: (128 << 8, 129 << 8)}
+"""Protocol → type and code of an echo request, and of its answer."""
+
+
 class Connection(NamedTuple):
     """What connection tracking knows. Each way is (source, source port, destination, destination port)."""
 
@@ -317,7 +321,7 @@ class Kernel:
         for dst in range(first, last + 1):
             for dport in range(int(low), int(high or low) + 1) if ports else (p.dport,):
                 moved = p.ct.dnat or (dst, dport) != (p.dst, p.dport)
-                reply = (dst, dport, *p.ct.reply[2:])
+                reply = (dst, p.ct.reply[1] if p.proto in ECHO else dport, *p.ct.reply[2:])
                 yield p._replace(dst=dst, dport=dport, ct=p.ct._replace(dnat=moved, reply=reply))
 
     # ---- hooks ------------------------------------------------------------------------------------------------------
@@ -354,6 +358,9 @@ class Kernel:
             return p
         if p.answers is not None:
             return p._replace(ct=p.answers._replace(state="ESTABLISHED", is_reply=True))
+        if p.proto in ECHO:  # an echo request: type and code stand where others have a port, the identifier in both
+            asked, answered = ECHO[p.proto]
+            return p._replace(ct=Connection((p.src, p.sport, p.dst, asked), (p.dst, p.sport, p.src, answered)))
         return p._replace(ct=Connection(p.ports, (p.dst, p.dport, p.src, p.sport)))
 
     @staticmethod
