@@ -19,9 +19,7 @@ def run(argv: list[str]) -> int:
         sys.stdout.flush()  # here, where a closed pipe can still be handled
         return code
     except FwauditError as error:
-        say(f"fwaudit: {error}")
-        if error.hint:
-            say(f"  {error.hint}")
+        complain(error)
         return UNKNOWN
     except KeyboardInterrupt:
         say("fwaudit: interrupted")
@@ -76,6 +74,13 @@ def _reader_left() -> int:
     """Whoever read the output has enough: no complaint, also not from the flush when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return OK
+
+
+def complain(error: FwauditError) -> None:
+    """An error as one line, and what to do next below it."""
+    say(f"fwaudit: {error}")
+    if error.hint:
+        say(f"  {error.hint}")
 
 
 def say(line: str) -> None:

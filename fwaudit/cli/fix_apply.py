@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING, say
+from fwaudit.cli import CRITICAL, OK, UNKNOWN, WARNING, complain, say
 
 if TYPE_CHECKING:
     from fwaudit.fix.planner import Wish
@@ -42,9 +42,8 @@ def apply(wish: Wish, folder: Path, within: float, timeout: float, persist: bool
 def _tell_closed(done: Applied) -> None:
     from fwaudit.render.plan import port_in_words
 
-    words = {"closed": "closed", "restricted": "restricted"}
     for change in done.proof.closes:
-        print(f"  {words[change.becomes]:<11}{port_in_words(change.before)}")
+        print(f"  {change.becomes:<11}{port_in_words(change.before)}")
     for change in done.proof.changes:
         if change.becomes == "open":
             print(f"  STILL OPEN {port_in_words(change.before)}: no rule of this host is asked on that way")
@@ -68,8 +67,7 @@ def _confirmed(fixer: Fixer, done: Applied, within: float) -> int:
             return OK
         fixer.revert()
     except FixError as error:
-        say(f"fwaudit: {error}")
-        say(f"  {error.hint}")
+        complain(error)
         return CRITICAL
     print("\nNot confirmed: everything was taken back.")
     return WARNING
@@ -121,9 +119,7 @@ def other(what: str, folder: Path, timeout: float, persist: bool, unconfirmed: s
         else:
             print("Loaded again." if fixer.restore() else "Nothing to load.")
     except FixError as error:
-        say(f"fwaudit: {error}")
-        if error.hint:
-            say(f"  {error.hint}")
+        complain(error)
         return CRITICAL
     return OK
 

@@ -11,9 +11,9 @@ import typer
 from fwaudit.cli.options import Format, NoColor, Recorded
 
 if TYPE_CHECKING:
+    from fwaudit.exposure.words import Networks
     from fwaudit.model.verdict import Answer, Query
     from fwaudit.path.engine import Engine
-    from fwaudit.render.words import Networks
 
 _MOST_SHOWN = 80
 """Characters of a wrong option that its error shows."""

@@ -76,15 +76,17 @@ def _chosen(snapshot: Snapshot, everything: bool, names: list[str]) -> tuple[lis
     """The containers to look at, and why there may be others."""
     from fnmatch import fnmatchcase
 
-    from fwaudit.audit import audit
+    from fwaudit.exposure.auditor import exposures
     from fwaudit.parse.host import parse_host
+    from fwaudit.path.engine import Engine
 
-    engine = parse_host(snapshot).engine
+    host = parse_host(snapshot)
+    engine = host.engine
     running = [each for each in engine.containers if each.running]
     if names:
         running = [each for each in running if any(fnmatchcase(each.name, name) for name in names)]
     elif not everything:
-        reached = {exposure.service.container for exposure in audit(snapshot).exposures
+        reached = {exposure.service.container for exposure in exposures(host, Engine(host))
                    if any(way.possibly for way in exposure.ways)}
         running = [each for each in running if each.name in reached]
     return running, f"{engine.name} could not be asked: {engine.unread}" if engine.unread else ""

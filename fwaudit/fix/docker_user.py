@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fwaudit.fix import iptables
 from fwaudit.fix.lines import Line
 from fwaudit.model.plan import Transaction
-from fwaudit.model.ruleset import Accept, Backend, Chain, Goto, Jump, Rule, Ruleset, Table
+from fwaudit.model.ruleset import Accept, Backend, Goto, Jump, Rule, Ruleset, Table
 
 CHAIN = iptables.CHAIN
 WAIT_SECONDS = 10
@@ -56,9 +56,10 @@ def asks_docker_user(table: Table | None) -> bool:
     return False
 
 
-def tool(backend: Backend, family: int) -> str:
-    """iptables-restore of the family and backend, by a name that means only that."""
-    return f"{'iptables' if family == 4 else 'ip6tables'}-{backend}-restore"
+def restorer(backend: str, family: int) -> tuple[str, ...]:
+    """The iptables-restore of the family and backend, by a name that means only that; it keeps all other chains."""
+    return (f"{'iptables' if family == 4 else 'ip6tables'}-{backend}-restore", "--noflush", "--wait",
+            str(WAIT_SECONDS))
 
 
 def _holds(table: Table | None) -> bool:
@@ -73,7 +74,7 @@ def _transaction(title: str, backend: Backend, family: int, table: Table | None,
     jump = f"{start} -j {CHAIN}"
     away = [f"-D {chain.name} {_body(rule)}" for chain, rule in jumps]
     if rules:
-        text = _restore(name, [f":{CHAIN} - [0:0]", *rules, *away, f"-I {start.replace(' ', '')} 1 -j {CHAIN}"])
+        text = _restore(name, [f":{CHAIN} - [0:0]", *rules, *away, f"-I {start} 1 -j {CHAIN}"])
     else:
         text = _restore(name, [f":{CHAIN} - [0:0]", *away, f"-X {CHAIN}"])
     back = [] if not rules else [f"-D {jump}"]
@@ -82,8 +83,8 @@ def _transaction(title: str, backend: Backend, family: int, table: Table | None,
     else:
         undo = _restore(name, [f":{CHAIN} - [0:0]", *(rule.text for rule in ours.rules), *back,
                                *(f"-I {chain.name} {rule.number} {_body(rule)}" for chain, rule in jumps)])
-    argv = (tool(backend, family), "--noflush", "--wait", str(WAIT_SECONDS))
-    return Transaction(title, argv, text, undo, backend, 4 if family == 4 else 6, name, CHAIN, start, ours is not None)
+    return Transaction(title, restorer(backend, family), text, undo, backend, 4 if family == 4 else 6, name, CHAIN,
+                       start, ours is not None)
 
 
 def _body(rule: Rule) -> str:
@@ -93,12 +94,3 @@ def _body(rule: Rule) -> str:
 
 def _restore(table: str, lines: Iterable[str]) -> str:
     return "\n".join([f"*{table}", *lines, "COMMIT", ""])
-
-
-def loaded(table: Table | None, start: str) -> Chain | None:
-    """Our chain, where it is loaded and the first rule of ``start`` jumps to it."""
-    if table is None or CHAIN not in table.chains or start not in table.chains:
-        return None
-    rules = table.chains[start].rules
-    first = rules[0].target if rules and not rules[0].conditions else None
-    return table.chains[CHAIN] if isinstance(first, Jump) and first.chain == CHAIN else None

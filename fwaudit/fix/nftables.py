@@ -38,8 +38,7 @@ def script(lines: dict[int, list[Line]], loopback: bool) -> str:
     if loopback:
         chains.insert(0, _chain_text(RAW, "type filter hook prerouting priority raw; policy accept;",
                                      [[text for text, _ in _LOOPBACK]]))
-    return (f"table inet {TABLE} {{\n}}\ndelete table inet {TABLE}\ntable inet {TABLE} {{\n" + "\n".join(chains)
-            + "}\n")
+    return f"{undo()}table inet {TABLE} {{\n" + "\n".join(chains) + "}\n"
 
 
 def undo() -> str:

@@ -11,7 +11,7 @@ a rule about lo, about replies or about ICMP says nothing about a published port
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -293,13 +293,3 @@ def _decided(form: Clause, target: Accept | Drop | Reject, said: str) -> Clause:
     if isinstance(target, Drop):
         return replace(form, verdict="deny", said=said)
     return replace(form, verdict="reject", how=target.how, said=said)
-
-
-def concerns(clause: Clause, proto: int, port: int) -> bool:
-    """Whether a clause can say anything about a port."""
-    return ((clause.proto is None or proto in clause.proto) and (clause.dport is None or port in clause.dport))
-
-
-def pieces(values: IntervalSet | None, top: int) -> Iterator[tuple[int, int]]:
-    """The ranges of a set, both ends included; one that covers everything where it is None."""
-    yield from (values if values is not None else ALL).ranges(top)

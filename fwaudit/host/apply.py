@@ -14,7 +14,8 @@ from typing import Any
 
 from fwaudit import __version__
 from fwaudit.errors import FixError
-from fwaudit.fix import whatif
+from fwaudit.fix import nftables, whatif
+from fwaudit.fix.docker_user import CHAIN
 from fwaudit.fix.planner import Allowed, Wish, plan
 from fwaudit.fix.prove import prove
 from fwaudit.host import rules, timer
@@ -253,9 +254,9 @@ def leftovers(host: Host) -> tuple[Undo, ...]:
     """What takes back every rule of ours that a host has, whoever loaded it."""
     found = []
     for table in host.ruleset.tables:
-        if table.backend == "native" and (table.family, table.name) == ("inet", rules.NFT_TABLE):
-            found.append(Undo("native", 0, rules.NFT_TABLE))
-        elif table.backend in ("nft", "legacy") and rules.CHAIN in table.chains:
+        if table.backend == "native" and (table.family, table.name) == ("inet", nftables.TABLE):
+            found.append(Undo("native", 0, nftables.TABLE))
+        elif table.backend in ("nft", "legacy") and CHAIN in table.chains:
             found.append(Undo(table.backend, 4 if table.family == "ip" else 6, table.name))
     return tuple(found)
 

@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 
 from fwaudit.errors import FixError
+from fwaudit.fix import nftables
+from fwaudit.fix.docker_user import CHAIN, restorer
 from fwaudit.host.checkpoint import Undo
 from fwaudit.host.write import feed
 from fwaudit.model.plan import Transaction
-
-CHAIN = "FWAUDIT"
-NFT_TABLE = "fwaudit"
 
 _JUMP = re.compile(rf"-A \S+ (?:.* )?-[jg] {CHAIN}$")
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
@@ -43,8 +42,8 @@ def load_again(argv: Sequence[str], text: str) -> None:
 def undo_of(transaction: Transaction) -> Undo:
     """What will take a transaction back: asked of the kernel now, before anything is loaded."""
     if transaction.backend == "native":
-        script = feed(("nft", "-s", "list", "table", "inet", NFT_TABLE)) if transaction.replaces else ""
-        return Undo("native", 0, NFT_TABLE, existed=transaction.replaces, script=script)
+        script = feed(("nft", "-s", "list", "table", "inet", nftables.TABLE)) if transaction.replaces else ""
+        return Undo("native", 0, nftables.TABLE, existed=transaction.replaces, script=script)
     lines = _saved(transaction.backend, transaction.family, transaction.table)
     counts: dict[str, int] = {}
     jumps: list[tuple[int, str]] = []
@@ -65,7 +64,7 @@ def take_back(undo: Undo) -> None:
     It looks at what is there now, so it works after a crash at any point, after ``iptables -F`` and after a reboot.
     """
     if undo.backend == "native":
-        feed(("nft", "-f", "-"), f"table inet {NFT_TABLE} {{\n}}\ndelete table inet {NFT_TABLE}\n{undo.script}")
+        feed(("nft", "-f", "-"), nftables.undo() + undo.script)
         return
     lines = _saved(undo.backend, undo.family, undo.table)
     here = any(line.startswith(f":{CHAIN} ") for line in lines)
@@ -79,7 +78,7 @@ def take_back(undo: Undo) -> None:
         text += [_insert(place, jump) for place, jump in undo.jumps if jump.split(" ", 1)[0] in chains]
     else:
         text.append(f"-X {CHAIN}")
-    feed(_restore(undo.backend, undo.family), "\n".join([*text, "COMMIT", ""]))
+    feed(restorer(undo.backend, undo.family), "\n".join([*text, "COMMIT", ""]))
     if undo.created and undo.backend == "nft" and _is_bare(_saved(undo.backend, undo.family, undo.table)):
         feed(("nft", "delete", "table", "ip" if undo.family == 4 else "ip6", undo.table))
 
@@ -88,7 +87,7 @@ def ours(undo: Undo) -> list[str]:
     """The lines of ours that stand in one table now, jumps included; empty where there are none."""
     if undo.backend == "native":
         try:
-            return feed(("nft", "-s", "list", "table", "inet", NFT_TABLE)).splitlines()
+            return feed(("nft", "-s", "list", "table", "inet", nftables.TABLE)).splitlines()
         except FixError:
             return []
     return [line for line in _saved(undo.backend, undo.family, undo.table) if _OWN.match(line) or _jumps(line)]
@@ -120,10 +119,6 @@ def _saved(backend: str, family: int, table: str) -> list[str]:
     text = feed((f"{tool}-{backend}-save",))
     found = re.search(rf"^\*{table}$(.*?)^COMMIT$", text, re.S | re.M)
     return [line for line in found[1].splitlines() if line] if found else []
-
-
-def _restore(backend: str, family: int) -> tuple[str, ...]:
-    return (f"{'iptables' if family == 4 else 'ip6tables'}-{backend}-restore", "--noflush", "--wait", "10")
 
 
 def _is_bare(lines: list[str]) -> bool:

@@ -13,7 +13,7 @@ from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.render.rows import where, who
 from fwaudit.render.style import Style
-from fwaudit.render.text import clean, fold
+from fwaudit.render.text import bullet, clean, fold
 
 _HOW: dict[str, str] = {"ok": "good", "warning": "warn", "critical": "bad", "unknown": "warn"}
 _WORDS = {"critical": "CRITICAL", "warning": "WARNING", "unknown": "UNKNOWN", "ok": "OK"}
@@ -57,11 +57,11 @@ def render(checked: Checked, style: Style | None = None) -> str:
     if checked.warnings:
         lines += ["", "The policy:"]
         for warning in checked.warnings:
-            lines += _item(clean(warning), style.width)
+            lines += bullet(clean(warning), style.width)
     if checked.report.unread:
         lines += ["", "Not looked at:"]
         for source, why in checked.report.unread:
-            lines += _item(f"{clean(source)}: {clean(why)}", style.width)
+            lines += bullet(f"{clean(source)}: {clean(why)}", style.width)
     if any(each.standing == "breach" for each in checked.judged):
         lines += ["", "Why, and what to do: fwaudit report    To close them: fwaudit fix --dry-run",
                   "To answer for one: an [[accept]] section in the policy (fwaudit policy --help)"]
@@ -71,7 +71,7 @@ def render(checked: Checked, style: Style | None = None) -> str:
 def _judged(report: Report, each: Judged, style: Style) -> Iterator[str]:
     exposure = each.exposure
     text = f"{exposure.severity.name.lower()}  {short_name(exposure)} v{exposure.family} from {where(report, exposure)}"
-    yield from _item(text, style.width)
+    yield from bullet(text, style.width)
     for entry in each.by:
         until = f", until {entry.expires.isoformat()}" if entry.expires else ""
         owner = f" ({clean(entry.owner)})" if entry.owner else ""
@@ -84,12 +84,6 @@ def short_name(exposure: Exposure) -> str:
     bound = "" if service.bound == "*" else f"{service.bound} port "
     name = clean(service.container or service.process) or who(exposure)
     return f"{bound}{service.port}/{PROTOCOL_NAMES.get(service.proto, service.proto)} {name}"
-
-
-def _item(text: str, width: int) -> Iterator[str]:
-    first, *rest = fold(text, width - 4) or [""]
-    yield f"  - {first}"
-    yield from (f"    {line}" for line in rest)
 
 
 def _count(found: list[Judged], noun: str) -> str:

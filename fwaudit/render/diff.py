@@ -8,6 +8,7 @@ from shlex import quote
 from typing import Any
 
 from fwaudit.exposure.diff import EFFECTS, Area, Difference, Effect, lost_policy
+from fwaudit.exposure.words import sources_in_words
 from fwaudit.model.report import Exposure, Report, Severity
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
@@ -15,7 +16,6 @@ from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.rows import who
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold, shorten
-from fwaudit.render.words import sources_in_words
 
 SCHEMA_VERSION = 1
 

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from fwaudit import __version__
+from fwaudit.exposure.words import sources_in_words
 from fwaudit.model.compliance import Checked
 from fwaudit.model.report import SCHEMA_VERSION, Evidence, Exposure, Finding, Report, Way
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.trace import answerer_json, trace_json
-from fwaudit.render.words import sources_in_words
 
 
 def render(report: Report) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from fwaudit.exposure.outside import inside_of, networks_of
+from fwaudit.exposure.words import sources_in_words
 from fwaudit.model.host import Host
 from fwaudit.model.plan import Change, Plan, Proof, Transaction, Witness
 from fwaudit.model.report import Exposure, Way
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.render.text import clean, fold, shorten
-from fwaudit.render.words import sources_in_words
+from fwaudit.render.text import bullet, clean, fold, shorten
 
 SCHEMA_VERSION = 1
 
@@ -53,12 +53,12 @@ def _summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str) -> Iter
     if plan.refused or proof is None:
         yield "No plan:" if plan.refused else "Nothing to do."
         for why in plan.refused:
-            yield from _item(clean(why))
+            yield from bullet(clean(why), _WIDTH - 2)
         return
     if not proof.holds:
         yield "No plan: it would move packets that it must not move."
         for witness in proof.moved[:_MANY]:
-            yield from _item(witness_in_words(witness))
+            yield from bullet(witness_in_words(witness), _WIDTH - 2)
         return
     yield from _headline(host, plan, proof)
     for becomes in ("closed", "restricted", "open", "unchanged"):
@@ -88,12 +88,6 @@ def _headline(host: Host, plan: Plan, proof: Proof) -> Iterator[str]:
         return
     yield f"{clean(host.name)}: {plan.rules} rules close or restrict {shut} port{'' if shut == 1 else 's'}."
     yield ""
-
-
-def _item(text: str) -> Iterator[str]:
-    first, *rest = fold(text, _WIDTH - 6) or [""]
-    yield f"  - {first}"
-    yield from (f"    {line}" for line in rest)
 
 
 def _row(host: Host, change: Change) -> Iterator[str]:

@@ -33,6 +33,12 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
+def bullet(text: str, width: int) -> list[str]:
+    """An item of a list, folded into lines of at most ``width`` characters."""
+    first, *rest = fold(text, width - 4)
+    return [f"  - {first}", *(f"    {line}" for line in rest)]
+
+
 def fold(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` characters: broken at blanks, and addresses and paths, where they must, at a mark."""
     lines: list[str] = []

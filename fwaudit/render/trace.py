@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fwaudit.exposure.words import Networks, example_source, is_nobody, sources_in_words
 from fwaudit.model.report import Evidence
 from fwaudit.model.verdict import Answer, Answerer, Ending, Fact, Query, Step, Trace
 from fwaudit.packet.address import format_address, to_cidrs
@@ -12,7 +13,6 @@ from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold, shorten
-from fwaudit.render.words import Networks, example_source, is_nobody, sources_in_words
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fwaudit.exposure.words import example_source, is_nobody, sources_in_words
 from fwaudit.packet.address import parse_network
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
-from fwaudit.render.words import example_source, is_nobody, sources_in_words
 
 _ETH0 = ((4, 192 << 24 | 168 << 16 | 1 << 8, 24),)
 _INSIDE = (*_ETH0, (4, 192 << 24 | 168 << 16 | 1 << 8 | 10, 32), (4, 172 << 24 | 17 << 16, 16))
