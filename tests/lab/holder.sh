@@ -3,6 +3,7 @@
 #
 # The root is an overlay over this machine's own, so that everything installed here is there, and whatever is changed
 # there goes with it. SHARE is seen as /lab, and each PATH at its own place, read-only (it may be on another disk).
+# With INIT set, that becomes pid 1 (systemd), and has a tree of cgroups of its own.
 set -e
 SHARE=$1
 shift
@@ -16,7 +17,7 @@ mkdir -p $R/.old $R/lab $R/etc/docker $R/var/lib/docker $R/var/lib/containerd
 mount -t proc proc $R/proc
 # a sysfs of the new network namespace, with the cgroups of the old one, which dockerd needs
 mount -t sysfs sysfs $R/sys
-mount --rbind /sys/fs/cgroup $R/sys/fs/cgroup
+if [ -n "${INIT:-}" ]; then mount -t cgroup2 cgroup2 $R/sys/fs/cgroup; else mount --rbind /sys/fs/cgroup $R/sys/fs/cgroup; fi
 mount --rbind /dev $R/dev
 # docker's overlays do not sit on ours; and nothing that is mounted or running outside is seen inside
 for d in run tmp var/lib/docker var/lib/containerd etc/docker; do mount -t tmpfs tmpfs $R/$d; done
@@ -42,5 +43,6 @@ pivot_root . .old
 umount -l /.old
 hostname fwlab
 ip link set lo up
+if [ -n "${INIT:-}" ]; then exec $INIT; fi
 trap '' CHLD # nobody waits for orphans here: the kernel shall bury them itself
 exec sleep infinity

@@ -34,7 +34,6 @@ REPOSITORY = HERE.parents[1]
 PYTHON = "/usr/bin/python3"
 """The system's, which containers see, too; svc.py and probe.py need no more than its standard library."""
 
-_NAMESPACES = ("-m", "-p", "-n", "-u", "-i")
 _ASKS_BACK = ("enable", "reset", "delete")
 _PATIENCE = 60.0
 _numbers = itertools.count()
@@ -82,7 +81,11 @@ ip route add 10.77.0.0/24 via 192.168.50.20
 
 
 class Machine:
-    """The machine. ``outside``: the namespaces of pub and lan. ``docker``: its engine, not started yet."""
+    """The machine. ``outside``: the namespaces of pub and lan. ``docker``: its engine, not started yet. ``init``: the
+    name of its first process."""
+
+    namespaces: tuple[str, ...] = ("-m", "-p", "-n", "-u", "-i")
+    init = "sleep"
 
     def __init__(self) -> None:
         requires("unshare", "nsenter", "setpriv", "ip", "sysctl", "nft", "iptables", "ufw", "dockerd", root=True)
@@ -104,22 +107,26 @@ class Machine:
 
     def _boot(self) -> None:
         # setpriv: should this process be killed, pid 1 is killed, too
-        argv = ["setpriv", "--pdeathsig", "KILL", "unshare", *_NAMESPACES, "--fork", "--kill-child", "--",
+        argv = ["setpriv", "--pdeathsig", "KILL", "unshare", *self.namespaces, "--fork", "--kill-child", "--",
                 "bash", str(HERE / "holder.sh"), str(HERE / "share"), *_visible()]
-        holder = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        holder = subprocess.Popen(self.wrapped(argv), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                   start_new_session=True)
         self._children.append(holder)
         children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline and holder.poll() is None:
             first = children.read_text().split()[:1]
-            if first and Path(f"/proc/{first[0]}/comm").read_text() == "sleep\n":
+            if first and Path(f"/proc/{first[0]}/comm").read_text() == f"{self.init}\n":
                 self.pid = int(first[0])
                 return
             time.sleep(0.005)
         holder.kill()
         assert holder.stderr is not None
         give_up(f"no machine could be made here: {holder.stderr.read().strip()}")
+
+    def wrapped(self, argv: list[str]) -> list[str]:
+        """What starts the holder; for machines that need more than namespaces."""
+        return argv
 
     def _connect(self, host: Outside) -> None:
         space = self.outside[host.name] = Namespace()
@@ -158,7 +165,7 @@ class Machine:
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """The command that runs ``argv`` on the machine."""
-        return ["nsenter", "-t", str(self.pid), *_NAMESPACES, "--", *argv]
+        return ["nsenter", "-t", str(self.pid), *self.namespaces, "--", *argv]
 
     def run(self, *argv: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command as root on the machine, from its root folder."""
