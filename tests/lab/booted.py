@@ -1,4 +1,4 @@
-"""A throw-away machine that is booted: systemd is its pid 1, with the units of Docker, ufw and cron as they are installed.
+"""A throw-away machine that is booted: systemd is its pid 1, with the units of Docker, ufw and cron as installed.
 
 It is a machine as any other in the lab (machine.py), with a tree of cgroups of its own in addition.
 """
