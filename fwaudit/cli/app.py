@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from fwaudit.cli import check, demo, diff, findings, fix, history, policy, report, snapshot, trace, triage, verify
+COMMANDS = {
+    "report": "Which ports are open that the policy does not allow, and why.",
+    "trace": "What becomes of a packet, rule by rule.",
+    "check": "Hold the host to the policy; for timers and pipelines.",
+    "diff": "What opened and what closed between two snapshots.",
+    "history": "The checks that were written down, and since when.",
+    "policy": "Write or check the file of what is meant to be open.",
+    "fix": "Make published ports obey the policy: shown, proven, reversible.",
+    "findings": "Every kind of finding, and a page on each.",
+    "verify": "The look from outside, held against the verdicts.",
+    "triage": "Has it already happened? Signs of miners and intruders.",
+    "snapshot": "This host's raw facts in one file.",
+    "demo": "A report on a recorded host; needs no root.",
+}
+"""What each is for, in the order of the help. Command X is the function ``X`` of module ``fwaudit.cli.X``."""
 
 
-def build() -> Any:
+def build(argv: Collection[str] = tuple(COMMANDS)) -> Any:
     """The command line as a command of click, or of typer's own copy of it.
 
-    Shell completion (``--install-completion``, ``--show-completion``) costs no start-up time that could be measured;
-    rich, which would, is left out.
+    Only commands that ``argv`` names have their options: to read those of all takes 11 ms, and neither the list of
+    commands nor a word that is none of them needs any. Shell completion (``--install-completion``,
+    ``--show-completion``) costs no start-up time that could be measured; rich, which would, is left out.
     """
     app = typer.Typer(
         name="fwaudit", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -31,19 +49,16 @@ def build() -> Any:
         Start with `fwaudit report`, as root. `fwaudit demo` shows a report without a host.
         """
 
-    app.command(short_help="Which ports are open that the policy does not allow, and why.")(report.report)
-    app.command(short_help="What becomes of a packet, rule by rule.")(trace.trace)
-    app.command(short_help="Hold the host to the policy; for timers and pipelines.")(check.check)
-    app.command(short_help="What opened and what closed between two snapshots.")(diff.diff)
-    app.command(short_help="The checks that were written down, and since when.")(history.history)
-    app.command(short_help="Write or check the file of what is meant to be open.")(policy.policy)
-    app.command(short_help="Make published ports obey the policy: shown, proven, reversible.")(fix.fix)
-    app.command(short_help="Every kind of finding, and a page on each.")(findings.findings)
-    app.command(short_help="The look from outside, held against the verdicts.")(verify.verify)
-    app.command(short_help="Has it already happened? Signs of miners and intruders.")(triage.triage)
-    app.command(short_help="This host's raw facts in one file.")(snapshot.snapshot)
-    app.command(short_help="A report on a recorded host; needs no root.")(demo.demo)
+    completing = "_FWAUDIT_COMPLETE" in os.environ
+    for name, purpose in COMMANDS.items():
+        wanted = completing or name in argv
+        run = getattr(import_module(f"fwaudit.cli.{name}"), name) if wanted else _listed
+        app.command(name, short_help=purpose)(run)
     return typer.main.get_command(app)
+
+
+def _listed() -> None:
+    """In the place of a command that is not run."""
 
 
 def _version(wanted: bool) -> None:

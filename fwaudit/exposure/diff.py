@@ -12,12 +12,13 @@ same: that nobody asks it any more is how the port opened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, get_args
 
 from fwaudit.exposure.words import somebody
 from fwaudit.model.report import Exposure, Report, Severity
 from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.records import dataclass
 
 Kind = Literal[
     "opened",      # reached by somebody, and by nobody before

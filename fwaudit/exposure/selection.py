@@ -4,11 +4,12 @@ part for the whole: totals, the first line and exit codes are about everything."
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from shlex import quote
 
 from fwaudit.model.report import Exposure, Finding, Hidden, Report, Severity
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from fwaudit.exposure.outside import LOOPBACK
 from fwaudit.model.condition import In
@@ -15,6 +14,7 @@ from fwaudit.netfilter.engine_rules import engine_forwards
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import MAX_PORT, max_address
 from fwaudit.path.deliver import Services
+from fwaudit.records import dataclass
 
 _PROXIES = ("docker-proxy", "conmon", "rootlessport")
 _MAX_FORWARDED = 64

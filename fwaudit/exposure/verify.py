@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from fwaudit.exposure.outside import PRIVATE, host_addresses, outside_interfaces
@@ -15,6 +14,7 @@ from fwaudit.packet.fields import SCTP, TCP, UDP
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.parse.nmap import Scan, Seen
 from fwaudit.path.engine import Engine
+from fwaudit.records import dataclass
 
 Agreement = Literal["agrees", "tells-nothing", "in-front", "hidden", "changed"]
 

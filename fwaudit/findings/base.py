@@ -7,13 +7,14 @@ A finding is one module. Its docstring is its page (what, why it hurts, how to s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from fwaudit.exposure.words import Networks
 from fwaudit.model.host import Host
 from fwaudit.model.report import Exposure, Finding, Severity
 from fwaudit.path.engine import Engine
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from fwaudit.findings.base import Audited, Kind
 from fwaudit.model.host import DockerNetwork, Host
 from fwaudit.model.report import Finding, Severity
+from fwaudit.records import dataclass
 
 KIND = Kind("engine-known-bug", "The engine's version has a known bug", Severity.MEDIUM, ("ATT&CK T1190",))
 

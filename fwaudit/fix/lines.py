@@ -17,11 +17,12 @@ Every ``allow`` is a RETURN: Docker's own isolation and all later chains keep th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from fwaudit.fix.policy import Clause, Name, Reading
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fwaudit.exposure.outside import LOOPBACK, outside_interfaces
 from fwaudit.fix import docker_user, lines, nftables
@@ -18,6 +17,7 @@ from fwaudit.model.ruleset import Backend, Chain, Drop, Jump, Reject, Rule, Tabl
 from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.records import dataclass
 
 _USER_FORWARD = {4: "ufw-user-forward", 6: "ufw6-user-forward"}
 _ENGINE_CHAINS = ("DOCKER-USER", "DOCKER", "DOCKER-FORWARD", "NETAVARK_FORWARD")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from fwaudit.model.condition import (
@@ -44,6 +44,7 @@ from fwaudit.model.ruleset import (
 )
 from fwaudit.packet.fields import SCTP, STATE_NEW, TCP, UDP
 from fwaudit.packet.intervals import ALL, IntervalSet
+from fwaudit.records import dataclass
 
 SERVED = IntervalSet.of(TCP, UDP, SCTP)
 """The protocols that a container's port can be published for."""

@@ -9,7 +9,7 @@ proven: the timer takes back what nobody confirmed, and after a reboot the rules
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from fwaudit import __version__
@@ -24,6 +24,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.plan import Plan, Proof
 from fwaudit.model.verdict import Query
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 from fwaudit.render.plan import witness_in_words
 
 _LOCK_PATIENCE = 60.0

@@ -15,11 +15,12 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from fwaudit.errors import FixError
+from fwaudit.records import dataclass
 
 FOLDER = Path("/var/lib/fwaudit")
 SCHEMA = 1

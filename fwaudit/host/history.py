@@ -11,12 +11,12 @@ import datetime
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from fwaudit.errors import HistoryError
 from fwaudit.host.snapshot_file import pack, unpack
 from fwaudit.model.snapshot import Snapshot
+from fwaudit.records import dataclass
 
 PATH = Path("/var/lib/fwaudit/history.db")
 KEEP_DAYS, KEEP_RUNS, KEEP_BYTES = 400, 10_000, 512 << 20

@@ -13,7 +13,9 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from fwaudit.records import dataclass
 
 _GETTABLE, _GETCHAIN, _GETRULE, _GETSET, _GETGEN = 1, 4, 7, 10, 16
 _NETFILTER = 12                           # NETLINK_NETFILTER, which Python does not name

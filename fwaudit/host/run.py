@@ -16,10 +16,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from fwaudit.model.snapshot import Source
+from fwaudit.records import dataclass
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # PYTHONDONTWRITEBYTECODE: ufw is a Python program, and an audit leaves no files behind.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
 from typing import Literal
 
 from fwaudit.model.report import Exposure, Report, Severity, Way
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 SCHEMA_VERSION = 1
 

@@ -9,10 +9,9 @@ named here and looked up when the rules are walked (`fwaudit.netfilter.denote`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fwaudit.packet.fields import Field
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

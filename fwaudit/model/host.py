@@ -6,10 +6,11 @@ Addresses are integers with their family beside them (4 or 6); a network is ``(l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from fwaudit.model.ruleset import Ruleset
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

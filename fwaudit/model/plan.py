@@ -6,12 +6,12 @@ Every transaction is loaded by one run of one tool, which does all of it or noth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from fwaudit.model.report import Exposure
 from fwaudit.model.ruleset import Backend
 from fwaudit.model.verdict import Query
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

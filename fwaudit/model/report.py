@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Literal
 
 from fwaudit.model.verdict import Answerer, Query, Trace
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 SCHEMA_VERSION = 1
 

@@ -8,12 +8,13 @@ rule only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from fwaudit.model.condition import Condition
 from fwaudit.packet.fields import Field
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 Backend = Literal["nft", "legacy", "native"]
 """``nft``: made by iptables-nft; ``legacy``: by iptables-legacy; ``native``: by nft or another netlink program."""

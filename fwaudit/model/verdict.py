@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from fwaudit.packet.intervals import ALL, IntervalSet
+from fwaudit.records import dataclass
 
 Disposition = Literal[
     "delivered",      # it arrives and, for TCP, the answer gets back

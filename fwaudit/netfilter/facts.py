@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import NamedSet
 from fwaudit.netfilter.set_changes import NO_CHANGES, SetChanges, set_changes
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.records import dataclass
 
 MULTICAST = {4: IntervalSet((0xE0000000, 0xF0000000)), 6: IntervalSet((0xFF << 120, 1 << 128))}
 _ZERONET_AND_BROADCAST = IntervalSet.of(0, 0xFFFFFFFF)

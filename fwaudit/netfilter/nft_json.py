@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, get_args
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
 
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import Unknown
 from fwaudit.model.ruleset import Accept, Chain, Goto, Hook, Inline, Jump, NamedSet, Rule, Table
-from fwaudit.netfilter.nft_match import Scope
-from fwaudit.netfilter.nft_sets import RawSet, named_set, read_raw_set
-from fwaudit.netfilter.nft_statement import lower_rule
 from fwaudit.netfilter.nft_values import json_text, number
+from fwaudit.records import dataclass
+
+if TYPE_CHECKING:
+    from fwaudit.netfilter.nft_match import Scope
+    from fwaudit.netfilter.nft_sets import RawSet
 
 _FAMILIES: Final = ("ip", "ip6", "inet", "netdev", "bridge", "arp")
 _HOOKS: Final[tuple[str, ...]] = get_args(Hook)
@@ -156,6 +158,9 @@ class _Reader:
     # ---- tables -----------------------------------------------------------------------------------------------------
 
     def _table(self, key: Key, raw: _RawTable) -> tuple[Table, dict[tuple[str, ...], NamedSet]]:
+        from fwaudit.netfilter.nft_match import Scope  # 14 ms with all below it: most hosts have no native table
+        from fwaudit.netfilter.nft_sets import named_set, read_raw_set
+
         family, name = key
         sets: dict[str, RawSet] = {
             each: read_raw_set((family, name, each), body, raw.elements.get(each, []), each in raw.added_to)
@@ -178,6 +183,8 @@ class _Reader:
 
     def _chain(self, name: str, body: Mapping[str, Any], rules: list[Mapping[str, Any]], scope: Scope,
                doubt: str) -> Chain:
+        from fwaudit.netfilter.nft_statement import lower_rule
+
         read: list[Rule] = []
         for position, rule in enumerate(rules, 1):
             comment = rule.get("comment", "")

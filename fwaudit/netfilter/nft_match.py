@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from fwaudit.model.condition import Condition, InSet, Unknown
@@ -24,6 +24,7 @@ from fwaudit.netfilter.nft_values import (
 )
 from fwaudit.packet.fields import PORT_PROTOCOLS, Field
 from fwaudit.packet.intervals import ALL, IntervalSet
+from fwaudit.records import dataclass
 
 MOST_INLINE: Final = 4096
 """Elements of a named set that are written out as conditions, where the engine has no field to look up."""

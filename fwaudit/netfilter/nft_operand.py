@@ -7,7 +7,6 @@ packet field that it is read as (``th dport`` is a port only where the protocol 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fwaudit.model.condition import (
@@ -41,6 +40,7 @@ from fwaudit.netfilter.nft_values import (
 from fwaudit.packet.address import masked
 from fwaudit.packet.fields import ICMP, ICMPV6, STATE_ESTABLISHED, STATE_NEW, Field
 from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.records import dataclass
 
 SET_LOOKUP: Final = frozenset({"src", "dst", "sport", "dport", "proto", "mark", "ct_mark", "orig_src", "orig_dst",
                                "orig_sport", "orig_dport", "reply_src", "reply_dst", "reply_sport", "reply_dport"})

@@ -7,11 +7,11 @@ is refused, since nmap writes none.
 from __future__ import annotations
 
 import xml.etree.ElementTree as xml
-from dataclasses import dataclass
 
 from fwaudit.errors import ParseError
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import MAX_PORT, PROTOCOLS
+from fwaudit.records import dataclass
 
 MAX_SIZE = 64 << 20
 

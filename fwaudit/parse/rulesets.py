@@ -15,7 +15,7 @@ from fwaudit.errors import ParseError
 from fwaudit.model.condition import All, AnyOf, Condition, InSet, Not
 from fwaudit.model.ruleset import Backend, Inline, NamedSet, Rule, Ruleset, Table
 from fwaudit.model.snapshot import Snapshot
-from fwaudit.netfilter import ipset, iptables_save, nft_json
+from fwaudit.netfilter import iptables_save, nft_json
 from fwaudit.netfilter.iptables_save import Parsed
 from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.parse.values import gap
@@ -144,6 +144,8 @@ class _Assembly:
     def ipsets(self) -> None:
         text = self.snapshot.text(SETS)
         if text.strip():
+            from fwaudit.netfilter import ipset
+
             self.sets.update(self.attempt(SETS, lambda: ipset.parse(text)) or {})
         asked = {key for table in self.tables for chain in table.chains.values() for key in _set_keys(chain.rules)}
         lacking = sorted(key[1] for key in asked if key[0] == "ipset" and key not in self.sets)

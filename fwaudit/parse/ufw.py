@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, cast
 
 from fwaudit.errors import ParseError
 from fwaudit.model.host import UfwPolicy, UfwRule
 from fwaudit.packet.address import parse_address
 from fwaudit.parse.values import TEXT_LIMIT
+from fwaudit.records import dataclass
 
 Action = Literal["allow", "deny", "reject", "limit"]
 

@@ -7,7 +7,6 @@ net/ipv6/ip6_input.c (ip6_rcv_core), net/ipv6/ip6_output.c (ip6_forward), net/co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -15,6 +14,7 @@ from fwaudit.model.host import Host, PolicyRule, Route
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.records import dataclass
 
 _LOOPBACK4 = IntervalSet((127 << 24, 128 << 24))
 _LOOPBACK6 = IntervalSet((1, 2))

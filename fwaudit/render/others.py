@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from fwaudit.model.report import Exposure, Finding, Report, Severity
+from fwaudit.records import dataclass
 
 _TOLD_ELSEWHERE = ("unreadable",)
 """Findings that a section of their own says already."""

@@ -8,7 +8,6 @@ content policy would refuse. It is as narrow as a phone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import escape
 
@@ -16,6 +15,7 @@ from fwaudit.model.report import Evidence, Exposure, Report
 from fwaudit.model.verdict import Step
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.records import dataclass
 from fwaudit.render.text import clean, fold, shorten
 
 _WIDTH, _LEFT, _BESIDE = 368, 2, 72

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fwaudit.exposure.judge import Place
 from fwaudit.exposure.outside import PRIVATE
@@ -12,6 +11,7 @@ from fwaudit.model.compliance import Judged
 from fwaudit.model.report import Exposure, Finding, Report, Way
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 PLACES: dict[Place, str] = {
     "internet": "the internet", "private": "private networks", "neighbour": "neighbours on the link"}

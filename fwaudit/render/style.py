@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fwaudit.records import dataclass
 
 _CODES = {"bad": "1;31", "warn": "33", "good": "32", "dim": "2", "bold": "1"}
 _DEEP = {"bad": "1;38;5;160", "warn": "38;5;130", "good": "38;5;28", "dim": "2", "bold": "1"}

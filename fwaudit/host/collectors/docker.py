@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from fwaudit.host.engine import Endpoint
 from fwaudit.host.parallel import side_by_side, spread
 from fwaudit.host.run import Collected, Machine, missing
 from fwaudit.model.snapshot import Source
+from fwaudit.records import dataclass
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from fwaudit.host.netlink import Nftables, NftChain, NftTable, RuleCount
 from fwaudit.host.run import Answer, Collected, Machine, missing
 from fwaudit.model.snapshot import Source
+from fwaudit.records import dataclass
 
 FILE = "nft/ruleset.json"
 TABLES_FILE = "nft/tables.json"
