@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.records import dataclass
@@ -18,8 +18,7 @@ Disposition = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Answerer:
+class Answerer(NamedTuple):
     """Who gets the packet. ``kind``: ``container``, ``host-socket``, or ``elsewhere`` for another machine that this
     host forwards to. ``name``: of the container or the process.
 

@@ -56,6 +56,10 @@ class RuleList(Sequence[Rule]):
             self._rows = self._read
         return self._read
 
+    def has_addresses(self) -> tuple[bool, bool]:
+        """Whether rules of the chain have a source, and whether they have a destination."""
+        return any(row[1] is not None for row in self._rows), any(row[2] is not None for row in self._rows)
+
     def texts(self) -> Iterable[RuleText | Rule]:
         """Each text that rules of the chain have behind their addresses, once."""
         return {id(said): said for said, _, _, _ in self._rows}.values()

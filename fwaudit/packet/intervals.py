@@ -106,9 +106,18 @@ class IntervalSet:
         return _combined(self, other, "|")
 
     def __sub__(self, other: IntervalSet) -> IntervalSet:
-        if not other.bounds or not self.bounds:
+        a, b = self.bounds, other.bounds
+        if not a or not b:
             return self
+        if a == b or b == _ALL:
+            return EMPTY
         return _combined(self, other, "-")
+
+    def divide(self, other: IntervalSet) -> tuple[IntervalSet, IntervalSet]:
+        """``(self & other, self - other)``."""
+        if not other.bounds:
+            return EMPTY, self
+        return _divided(self, other)
 
     def __invert__(self) -> IntervalSet:
         bounds = self.bounds
@@ -163,9 +172,34 @@ def _intersect(large: tuple[int, ...], small: tuple[int, ...]) -> IntervalSet:
     return IntervalSet(tuple(out))
 
 
+def _divide(a: IntervalSet, b: IntervalSet) -> tuple[IntervalSet, IntervalSet]:
+    return a & b, a - b
+
+
+def united(sets: tuple[IntervalSet, ...]) -> IntervalSet:
+    """The union of a few sets, with a memory."""
+    return sets[0] if len(sets) == 1 else _united(sets)
+
+
+@lru_cache(maxsize=1 << 12)
+def _united(sets: tuple[IntervalSet, ...]) -> IntervalSet:
+    return IntervalSet.union(sets)
+
+
+@lru_cache(maxsize=1 << 12)
+def overlap(sets: tuple[IntervalSet, ...]) -> IntervalSet:
+    """What is in more than one of the sets, with a memory."""
+    seen = shared = EMPTY
+    for each in sets:
+        shared = shared | (seen & each)
+        seen = seen | each
+    return shared
+
+
 _ALL = (0,)
 _LARGE = 64
 _of_small = lru_cache(maxsize=1 << 15)(_combine)
 _of_large = lru_cache(maxsize=1 << 10)(_combine)
+_divided = lru_cache(maxsize=1 << 12)(_divide)
 EMPTY = IntervalSet()
 ALL = IntervalSet(_ALL)

@@ -39,6 +39,12 @@ class StepFunction:
         """The addresses of each value. Computed once, since a function stands for many questions."""
         if self._by_value is not None:
             return self._by_value
+        first, *others = dict.fromkeys(self.values)
+        if len(others) < 2:  # neighbours differ, so the two take turns
+            self._by_value = {first: IntervalSet(self.starts)}
+            if others:
+                self._by_value[others[0]] = IntervalSet(self.starts[1:])
+            return self._by_value
         bounds: dict[int, list[int]] = {}
         for start, end, value in self.cells():
             out = bounds.setdefault(value, [])
@@ -126,6 +132,8 @@ class StepPool:
     def map(self, f: StepFunction, change: Callable[[int], int]) -> StepFunction:
         """The function x → change(f(x)). ``change`` is asked once for each value."""
         values = {value: change(value) for value in set(f.values)}
+        if len(set(values.values())) == len(values):  # neighbours differ as before
+            return self._intern(f.starts, tuple([values[value] for value in f.values]))
         return self.build(zip(f.starts, [values[value] for value in f.values], strict=True))
 
     def combine(self, f: StepFunction, g: StepFunction, join: Callable[[int, int], int]) -> StepFunction:
@@ -161,8 +169,14 @@ class StepPool:
             return outside
         if area.bounds == (0,):
             return inside
-        out: list[tuple[int, int]] = []
         bounds = area.bounds
+        if len(inside.starts) == len(outside.starts) == 1:
+            one, other = inside.values[0], outside.values[0]
+            starts = bounds
+            if bounds[0]:
+                one, other, starts = other, one, (0, *bounds)
+            return self._intern(starts, ((one, other) * (len(starts) // 2 + 1))[: len(starts)])
+        out: list[tuple[int, int]] = []
         edge, k, current = 0, 0, outside
         if bounds[0] == 0:
             current, k = inside, 1

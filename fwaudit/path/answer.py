@@ -86,8 +86,8 @@ class WayBack:
         Few questions are about the host's own addresses, which would lead through all the rules of INPUT.
         """
         own = self.admission.own_addresses(walk.family)
-        for to_host in (False, True):
-            asked = world.peers & own if to_host else world.peers - own
+        to_itself, beyond = world.peers.divide(own)
+        for to_host, asked in ((False, beyond), (True, to_itself)):
             if not asked:
                 continue
             key = world.state, answerer, to_host
@@ -158,7 +158,7 @@ class WayBack:
         return but(
             state, src=state.dst, sport=state.dport, dst=state.reply_dst if state.ct_snat else state.src,
             dport=state.sport, iif=iif, oif="", tcp_flags=_SYN_ACK, mark=0, locally_made=0, bridged=0, physin="",
-            physout="", ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1,
+            physout="", ct_state=STATE_INVALID, ct_snat=0, ct_dnat=0, ct_direction=1, nat_done=0,
             answers=(state.ct_snat, state.ct_dnat) if state.ct_state == STATE_NEW else None)
 
     def _answered(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:

@@ -21,6 +21,7 @@ from fwaudit.packet.steps import StepFunction, StepPool
 from fwaudit.path.compiled import CompiledChain, CompiledRule
 from fwaudit.path.match import among, match
 from fwaudit.path.outcome import ACCEPT, FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge
+from fwaudit.path.special import Reached, Specialised
 from fwaudit.path.state import PacketState
 
 _MOST_RULES = 300_000
@@ -30,7 +31,6 @@ _MOST_WAITING = 100_000
 _FEW = 4
 """Up to so many areas are laid over one another one by one, which is quicker than to sort their borders."""
 
-_Reached = tuple[CompiledRule, int, Bounds]
 _Request = tuple[CompiledChain, PacketState, int]
 _Work = Generator[_Request, StepFunction, StepFunction]
 """Asks for chain results that it needs (chain, state, first rule), and returns its own."""
@@ -50,6 +50,9 @@ class ChainEvaluator:
         self._united: dict[tuple[int, int], int] = {}
         self._followed: dict[tuple[int, int], int] = {}
         self._composed: dict[tuple[int, int], StepFunction] = {}
+        self._ended: dict[int, StepFunction] = {}
+        self._folded: dict[tuple[int, ...], StepFunction] = {}
+        self._asked_again = 0
         self._came_back: dict[int, tuple[StepFunction, frozenset[Change]]] = {}
         self._passing: dict[tuple[int, str], bool] = {}
         self._fall = self._constant(FALL)
@@ -105,9 +108,38 @@ class ChainEvaluator:
     def _fold(self, chain: CompiledChain, state: PacketState, start: int) -> _Work:
         """A chain's rules from position ``start`` on; backwards, so that what is behind a change is known first."""
         self.evaluations += 1
-        reached = self._reached(chain, state, start)
-        if start:
-            self._rules_left -= len(reached)
+        special = chain.special(state)
+        reached = special.reached if not start else None
+        if reached is None:
+            reached = self._reached(chain, special, state, start)
+            if start:
+                self._rules_left -= len(reached)
+            elif chain.is_early:
+                special.reached = reached
+        if reached is not special.reached:
+            return (yield from self._put_together(chain, reached, state))
+        # The same rules are met by many packets, which only the chains below tell apart: 1,000 containers and FORWARD.
+        below = [id(reached)]
+        for compiled, _, _ in reached:
+            if compiled.body is not None:
+                inner = yield compiled.body, state, 0
+                below.append(id(inner))
+        key = tuple(below)
+        result = self._folded.get(key)
+        if result is None:
+            asked = self._asked_again
+            result = yield from self._put_together(chain, reached, state)
+            if asked == self._asked_again:
+                self._folded[key] = result
+        return result
+
+    def _put_together(self, chain: CompiledChain, reached: list[Reached], state: PacketState) -> _Work:
+        """The rules that are met, one behind the other."""
+        if not reached:
+            return self._fall
+        compiled, _, bounds = reached[0]
+        if bounds is YES and compiled.plain is not None:
+            return self._always(compiled)
         steps = [self._fall]
         i = len(reached)
         while i:
@@ -133,12 +165,12 @@ class ChainEvaluator:
             steps = [self._one_after_the_other(f, g) for f, g in zip(steps[::2], steps[1::2], strict=False)] + last
         return steps[0]
 
-    def _first_match(self, plain: list[_Reached]) -> StepFunction:
+    def _first_match(self, plain: list[Reached]) -> StepFunction:
         """Rules that certainly match where they may, with an outcome each: the first that matches decides."""
         last, _, bounds = plain[-1]
         ground = self._go_on
         if bounds is YES:
-            ground = self._constant(last.plain)
+            ground = self._always(last)
             plain = plain[:-1]
         layers: list[tuple[IntervalSet, int]] = []
         for outcome, same in groupby(plain, lambda each: each[0].plain):
@@ -151,11 +183,10 @@ class ChainEvaluator:
         return ground
 
     @staticmethod
-    def _reached(chain: CompiledChain, state: PacketState, start: int) -> list[_Reached]:
+    def _reached(chain: CompiledChain, special: Specialised, state: PacketState, start: int) -> list[Reached]:
         """The rules that may match, with the peers for which they do."""
-        special = chain.special(state)
         rows, texts = chain.rows, special.texts
-        reached: list[_Reached] = []
+        reached: list[Reached] = []
         for position in special.candidates(state):
             if position < start:
                 continue
@@ -188,15 +219,16 @@ class ChainEvaluator:
             back, changes = self._coming_back(inner)
             for change in sorted(changes, key=repr):
                 if chain.asks_later(position, change):
+                    self._asked_again += 1
                     after = yield chain, changed(state, change), position + 1
                     after = self._behind(change, self.pool.choose(area, after, self._go_on))
                     back = self.pool.combine(back, after, self._replacing(GO_ON._replace(change=change)))
             return back
-        plain = compiled.plain
-        if plain is not None:
-            return self._constant(plain)
+        if compiled.plain is not None:
+            return self._always(compiled)
         change = change_of(target, state)
         if chain.asks_later(position, change):
+            self._asked_again += 1
             after = yield chain, changed(state, change), position + 1
             return self._behind(change, self.pool.choose(area, after, self._go_on))
         return self._constant(GO_ON._replace(change=change))
@@ -223,6 +255,13 @@ class ChainEvaluator:
         """``after``, each outcome with ``change`` put before its own changes; GO_ON stays as it is."""
         return self.pool.map(after, lambda value: self._id(frozenset(
             o._replace(change=merge(change, o.change)) if o.verdict != "on" else o for o in self._outcome_sets[value])))
+
+    def _always(self, compiled: CompiledRule) -> StepFunction:
+        """The outcome of a rule that matches every packet and ends the chain."""
+        found = self._ended.get(id(compiled))
+        if found is None:
+            found = self._ended[id(compiled)] = self._constant(compiled.plain)
+        return found
 
     def _constant(self, outcome: Outcome | None) -> StepFunction:
         return self.pool.constant(self._id_of(outcome))
@@ -280,7 +319,8 @@ class ChainEvaluator:
 
 def _key(request: _Request) -> tuple[object, ...]:
     chain, state, start = request
-    return start, *chain.key(state)
+    key = chain.key(state)
+    return (start, *key) if start else key
 
 
 def _conjunction(out: Bounds, conditions: tuple[Condition, ...], state: PacketState) -> Bounds:
@@ -293,6 +333,6 @@ def _conjunction(out: Bounds, conditions: tuple[Condition, ...], state: PacketSt
     return YES if out.certainly.bounds == ALL.bounds else out
 
 
-def _is_plain(reached: _Reached) -> bool:
+def _is_plain(reached: Reached) -> bool:
     compiled, _, bounds = reached
     return compiled.plain is not None and (bounds is YES or bounds.certainly == bounds.possibly)

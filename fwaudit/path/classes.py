@@ -14,17 +14,6 @@ if TYPE_CHECKING:
     from fwaudit.path.compiled import CompiledChain
 
 
-class _Number:
-    """A field that is read as a number, and its borders, once they were asked for."""
-
-    __slots__ = ("borders", "index", "name")
-
-    def __init__(self, index: int, name: str) -> None:
-        self.index = index
-        self.name = name
-        self.borders: list[int] | None = None
-
-
 class Classes:
     """The classes of packets of one chain. Made when the chain is first asked, since most chains never are."""
 
@@ -36,7 +25,9 @@ class Classes:
         numbers, names = chain.reads & NUMBERS & ~chain.whole, chain.reads & NAMES
         plain = chain.reads & ~numbers & ~names
         self._plain = itemgetter(0, *(i for name, i in FIELD_INDEX.items() if plain & BIT[name]))
-        self._numbers = [_Number(i, name) for name, i in FIELD_INDEX.items() if numbers & BIT[name]]
+        # each with its borders, once somebody asked for them
+        self._numbers: list[tuple[int, list[int] | None]] = [
+            (i, None) for name, i in FIELD_INDEX.items() if numbers & BIT[name]]
         self._names: list[tuple[int, str, dict[object, object]]] = [
             (i, name, {}) for name, i in FIELD_INDEX.items() if names & BIT[name]]
 
@@ -48,13 +39,10 @@ class Classes:
         rule names it. So 65,536 ports are as many questions as there are different port ranges in the rules.
         """
         key: list[object] = [self._chain.serial, self._plain(state)]
-        for number in self._numbers:
-            value = state[number.index]
+        for index, borders in self._numbers:
+            value = state[index]
             if value is not None:
-                borders = number.borders
-                if borders is None:
-                    borders = number.borders = self.borders(number.name)
-                value = bisect_right(borders, value)
+                value = bisect_right(self._find_borders(index) if borders is None else borders, value)
             key.append(value)
         for index, field, classes in self._names:
             value = state[index]
@@ -63,6 +51,11 @@ class Classes:
                 found = classes[value] = self._name_class(field, value)
             key.append(found)
         return tuple(key)
+
+    def _find_borders(self, index: int) -> list[int]:
+        found = self.borders(PacketState._fields[index])
+        self._numbers[[place for place, _ in self._numbers].index(index)] = index, found
+        return found
 
     def borders(self, field: str) -> list[int]:
         """Where rules of the subtree change their mind about a number, in order."""

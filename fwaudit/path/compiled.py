@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
+from typing import Protocol
 
 from fwaudit.model.condition import Condition, Named
 from fwaudit.model.ruleset import (
@@ -24,7 +25,8 @@ from fwaudit.model.ruleset import (
     Template,
     Undecidable,
 )
-from fwaudit.netfilter.rule_list import ReadRow, RuleList
+from fwaudit.netfilter.rule_list import ReadRow, RuleList, texts_of
+from fwaudit.netfilter.rule_text import RuleText
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.classes import Classes
 from fwaudit.path.outcome import Change, Outcome, plain_outcome
@@ -73,56 +75,67 @@ class CompiledRule:
         return not isinstance(self.target, SetMark | CopyMark | NoTrack | Template | Continue | Jump | Inline)
 
 
+class Texts(Protocol):
+    """Whoever can make the texts of a chain's rules ready (`fwaudit.path.compiler.Compiler`)."""
+
+    def conditions(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
+        """Conditions resolved, and what they read."""
+
+    def compiled(self, said: RuleText | Rule, chain: CompiledChain) -> CompiledRule:
+        """A text of a chain's rules."""
+
+
 class CompiledChain:
     """A chain: its rules, and what it and the chains below it read of a packet and do.
 
-    ``texts``: the compiled rule of each different text, by the text's identity; ``rows``: the rules, by text.
-    ``reads``, ``whole``: of the subtree, as in `Reads`; ``own_reads``, ``named``: of the chain's conditions alone.
+    ``reads``, ``whole``: of the subtree, as in `Reads`; ``own_reads``, ``named``: of the chain's conditions alone;
+    ``done_to``: read by the chain's targets.
     ``untracks``: a rule takes the connection away, so that its state may change. ``inert``: nothing here does anything.
+    ``compiler`` makes its texts ready when the chain is first walked: most chains never are.
     """
 
-    __slots__ = ("_classes", "_divided", "_early", "_later", "_own_borders", "_special", "children", "inert",
-                 "name", "named", "own_reads", "reads", "rows", "rules", "serial", "texts", "untracks", "whole")
+    __slots__ = ("_classes", "_compiler", "_divided", "_early", "_later", "_own_borders", "_rows", "_special", "_texts",
+                 "children", "done_to", "inert", "name", "named", "own_reads", "reads", "rules", "serial", "untracks",
+                 "whole")
 
-    def __init__(self, name: str, serial: int, rules: Sequence[Rule]) -> None:
+    def __init__(self, name: str, serial: int, rules: Sequence[Rule],
+                 compiler: Texts) -> None:
         self.name = name
         self.serial = serial
         self.rules = rules
-        self.rows: list[ReadRow] = rules.rows() if isinstance(rules, RuleList) else [
-            (rule, None, None, "") for rule in rules]
-        self.texts: dict[int, CompiledRule] = {}
         self.children: dict[int, CompiledChain] = {}
         self.named: frozenset[Named] = frozenset()
         self.untracks = False
-        self.inert = False
+        self.inert = True
         self.whole = 0
-        self.own_reads = 0
-        for _, src, dst, _ in self.rows:
-            if src is not None:
-                self.own_reads |= BIT["src"]
-            if dst is not None:
-                self.own_reads |= BIT["dst"]
-        self.reads = self.own_reads
+        has_src, has_dst = rules.has_addresses() if isinstance(rules, RuleList) else (False, False)
+        self.own_reads = self.reads = BIT["src"] * has_src | BIT["dst"] * has_dst
+        self.done_to = 0
+        self._compiler = compiler
         # made when first asked for
+        self._rows: list[ReadRow] | None = None
+        self._texts: dict[int, CompiledRule] | None = None
         self._classes: Classes | None = None
-        self._own_borders: dict[str, list[int]] = {}
+        self._own_borders: dict[str, Collection[int]] = {}
         self._early: Callable[[PacketState], object] | None = None
         self._special: dict[object, Specialised] = {}
         self._divided: Divided | None = None
         self._later: list[int] | None = None
 
-    def add(self, said: object, compiled: CompiledRule, reads: Reads) -> None:
-        """Note a text of the chain's rows, and what its conditions read."""
-        self.texts[id(said)] = compiled
-        self.own_reads |= reads.fields
-        self.reads |= reads.fields | read_by(compiled.target)
-        self.whole |= reads.whole
-        if reads.named:
-            self.named |= reads.named
-        if isinstance(compiled.target, NoTrack | Template):
-            self.untracks = True
-        if compiled.body is not None:
-            self.children[compiled.body.serial] = compiled.body
+    @property
+    def rows(self) -> list[ReadRow]:
+        """The rules, by text, with their addresses."""
+        if self._rows is None:
+            self._rows = self.rules.rows() if isinstance(self.rules, RuleList) else [
+                (rule, None, None, "") for rule in self.rules]
+        return self._rows
+
+    @property
+    def texts(self) -> dict[int, CompiledRule]:
+        """The compiled rule of each different text, by the text's identity."""
+        if self._texts is None:
+            self._texts = {id(said): self._compiler.compiled(said, self) for said in texts_of(self.rules)}
+        return self._texts
 
     def subtree(self) -> Iterable[CompiledChain]:
         """This chain and every chain below it."""
@@ -152,9 +165,10 @@ class CompiledChain:
             return known
         bit = BIT[field]
         found: set[int] = set()
-        for compiled in self.texts.values():
-            if compiled.reads & bit:
-                for condition in compiled.conditions:
+        for said in texts_of(self.rules):
+            conditions, reads = self._compiler.conditions(said.conditions)
+            if reads.fields & bit:
+                for condition in conditions:
                     for name, bounds in borders_in(condition):
                         if name == field:
                             found.update(bounds)
@@ -164,9 +178,13 @@ class CompiledChain:
                 area = row[place]
                 if isinstance(area, IntervalSet):
                     found.update(area.bounds)
-        if len(found) < _MANY:
-            return found
-        return self._own_borders.setdefault(field, sorted(found))
+        return self._own_borders.setdefault(field, tuple(found) if len(found) < _MANY else sorted(found))
+
+    @property
+    def is_early(self) -> bool:
+        """Whether packets for which the chain is specialised alike meet the same rules of it, whatever their numbers
+        are."""
+        return not (self.own_reads & LATE or self.done_to)
 
     def special(self, state: PacketState) -> Specialised:
         """The rules that are left when everything is known that they ask but addresses, ports and marks."""

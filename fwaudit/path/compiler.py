@@ -6,23 +6,28 @@ from collections.abc import Iterator, Sequence
 
 from fwaudit.model.condition import All, Condition, In, Masked, Named, Unknown
 from fwaudit.model.ruleset import (
+    Accept,
     Chain,
     ChangeSet,
     Continue,
+    Drop,
     Goto,
     Inline,
     Jump,
+    NoTrack,
     Return,
     Rule,
     SetMark,
     Table,
     Target,
+    Template,
 )
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.rule_list import texts_of
+from fwaudit.netfilter.rule_text import RuleText
 from fwaudit.path.compiled import CompiledChain, CompiledRule
-from fwaudit.path.reads import NOTHING, Reads, reads_of
+from fwaudit.path.reads import NOTHING, Reads, read_by, reads_of
 
 
 class Compiler:
@@ -33,6 +38,8 @@ class Compiler:
         self._table = table
         self._facts = facts
         self._family = family
+        self._inline: dict[tuple[int, int], CompiledChain] = {}
+        self._looked_at: dict[int, tuple[tuple[Condition, ...], Reads]] = {}  # the table keeps its conditions alive
         self._resolved: dict[tuple[Condition, ...], tuple[Condition, ...]] = {}
         self._noted: dict[int, tuple[bool, Reads]] = {}
         self._serials = serials
@@ -47,26 +54,53 @@ class Compiler:
         return found
 
     def _build(self, chain: Chain, made: list[CompiledChain]) -> CompiledChain:
-        """Compile a chain and every chain below it; iterative, since hostile rulesets nest deeply."""
+        """Look at a chain and every chain below it; iterative, since hostile rulesets nest deeply."""
         top = self.chains[chain.name] = self._new(chain.name, chain.rules, made)
         work = [top]
         while work:
             current = work.pop()
             for said in texts_of(current.rules):
-                body: CompiledChain | None = None
                 target = self._seen(said.target)
-                if isinstance(target, Jump | Goto):
-                    body = self.chains.get(target.chain)
+                kind = target.__class__
+                if kind is Jump or kind is Goto:
+                    body = self.chains.get(target.chain)  # type: ignore[union-attr]
                     if body is None:
-                        body = self._new(target.chain, self._table.chains[target.chain].rules, made)
-                        self.chains[target.chain] = body
+                        name: str = target.chain  # type: ignore[union-attr]
+                        body = self.chains[name] = self._new(name, self._table.chains[name].rules, made)
                         work.append(body)
-                elif isinstance(target, Inline):
-                    body = self._new(current.name, target.rules, made)
+                    current.children[body.serial] = body
+                elif kind is Inline:
+                    body = self._inline[current.serial, id(target)] = self._new(
+                        current.name, target.rules, made)  # type: ignore[union-attr]
                     work.append(body)
-                conditions, reads = self._conditions(said.conditions)
-                current.add(said, CompiledRule(target, conditions, reads.fields, body), reads)
+                    current.children[body.serial] = body
+                elif kind is not Accept and kind is not Drop:  # as most are
+                    if kind is not Continue and kind is not Return:
+                        current.inert = False
+                    current.done_to |= read_by(target)
+                    if kind is NoTrack or kind is Template:
+                        current.untracks = True
+                else:
+                    current.inert = False
+                _, reads = self.conditions(said.conditions)
+                if reads is not NOTHING:
+                    current.own_reads |= reads.fields
+                    current.whole |= reads.whole
+                    if reads.named:
+                        current.named |= reads.named
+            current.reads = current.own_reads | current.done_to
         return top
+
+    def compiled(self, said: RuleText | Rule, chain: CompiledChain) -> CompiledRule:
+        """A text of a chain's rules made ready to be walked."""
+        target = self._seen(said.target)
+        body: CompiledChain | None = None
+        if isinstance(target, (Jump, Goto)):
+            body = self.chains[target.chain]
+        elif isinstance(target, Inline):
+            body = self._inline[chain.serial, id(target)]
+        conditions, reads = self.conditions(said.conditions)
+        return CompiledRule(target, conditions, reads.fields, body)
 
     def _seen(self, target: Target) -> Target:
         """A target that changes a named set, as what rules behind it can see of that."""
@@ -74,11 +108,19 @@ class Compiler:
         return SetMark("in_sets", bit, bit) if bit else target
 
     def _new(self, name: str, rules: Sequence[Rule], made: list[CompiledChain]) -> CompiledChain:
-        made.append(CompiledChain(name, next(self._serials), rules))
+        made.append(CompiledChain(name, next(self._serials), rules, self))
         return made[-1]
 
-    def _conditions(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
+    def conditions(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
         """The conditions resolved, and what they read. Rules share conditions, so each is looked at once."""
+        if not conditions:
+            return conditions, NOTHING
+        found = self._looked_at.get(id(conditions))
+        if found is None:
+            found = self._looked_at[id(conditions)] = self._look_at(conditions)
+        return found
+
+    def _look_at(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
         reads = NOTHING
         for condition in conditions:
             noted = self._noted.get(id(condition))
@@ -109,8 +151,6 @@ def _close(made: list[CompiledChain]) -> None:
 
     Going backwards through ``made`` meets most children before their parents, so a few rounds settle it.
     """
-    for chain in made:
-        chain.inert = True  # the greatest fixed point: loops do not occur
     changed = True
     while changed:
         changed = False
@@ -122,12 +162,6 @@ def _close(made: list[CompiledChain]) -> None:
                     changed = True
                 if child.untracks and not chain.untracks:
                     chain.untracks = changed = True
-            if chain.inert and not all(map(_is_inert, chain.texts.values())):
-                chain.inert = False
-                changed = True
-
-
-def _is_inert(compiled: CompiledRule) -> bool:
-    if compiled.body is not None:
-        return compiled.body.inert
-    return isinstance(compiled.target, Continue | Return)
+                if chain.inert and not child.inert:
+                    chain.inert = False  # from the greatest fixed point: loops do not occur
+                    changed = True

@@ -11,7 +11,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
 from fwaudit.packet.fields import ICMPV6, MAX_PORT, STATE_ESTABLISHED, STATE_NEW
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.intervals import EMPTY, IntervalSet, overlap, united
 from fwaudit.path.assume import Assumed
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
@@ -55,15 +55,12 @@ class Engine:
         Undecided outcomes are kept apart by who answers only; `trace` says what they depend on.
         """
         walk = self._walk(query, None)
-        possibly: dict[End, IntervalSet] = {}
+        peers: dict[End, list[IntervalSet]] = {}
         for end, worlds in walk.ends.items():
-            plain = end._replace(reason="")
-            for world in worlds:
-                possibly[plain] = possibly.get(plain, EMPTY) | world.peers
-        seen = shared = EMPTY
-        for area in possibly.values():
-            shared = shared | (seen & area)
-            seen = seen | area
+            plain = end._replace(reason="") if end.reason else end
+            peers.setdefault(plain, []).extend([world.peers for world in worlds])
+        possibly = {end: united(tuple(areas)) for end, areas in peers.items()}
+        shared = overlap(tuple(possibly.values()))
         outcomes = [Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
                     for end, area in possibly.items()]
         return Reach(query, tuple(outcomes))

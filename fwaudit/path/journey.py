@@ -6,13 +6,13 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
 from fwaudit.model.verdict import Answerer
 from fwaudit.netfilter.engine_rules import is_engine_bridge
-from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.address import format_address
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
+from fwaudit.path.entrance import Entrances
 from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop, special_destination
-from fwaudit.path.state import UNKNOWN_PORT, PacketState
+from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World, end_words
 
@@ -28,6 +28,10 @@ class Journey:
         self.admission = admission
         self.services = services
         self._back = WayBack(host, fibs, admission)
+        self._entrances = Entrances(host, fibs, admission, services, self._back.bridges)
+        self._used_bridges = {interface.master for interface in host.interfaces.values()}
+        self._engine_bridges = {network.interface for network in host.engine.networks if network.driver == "bridge"}
+        self._direct = [network for network in host.engine.networks if network.driver in ("macvlan", "ipvlan")]
         self._programs = {name: tuple(p for p in interface.programs if "xdp" in p.lower())
                           for name, interface in host.interfaces.items()}
         self._marked_by_tc = {name for name, interface in host.interfaces.items()
@@ -40,23 +44,26 @@ class Journey:
         """A packet comes in by ``state.iif`` from each of ``peers``."""
         assert state.dst is not None
         family, iif = state.family, state.iif
-        early = self.admission.early(family, iif, state.dst) & peers
+        entrance = self._entrances.of(family, iif, state.dst)
+        early = entrance.early & peers
         walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
                  hook="prerouting")
-        state = state._replace(pkttype=self._packet_type(state))
+        if entrance.pkttype:
+            state = but(state, pkttype=entrance.pkttype)
         if iif in self._back.bridges and self._back.bridge_calls_netfilter(family):
-            state = state._replace(physin=UNKNOWN_PORT)
+            state = but(state, physin=UNKNOWN_PORT)
         for program in self._programs.get(iif, ()):
             walk.undecided(World(state, early), f"{program} on {iif}, which is not modelled")
         if iif in self._marked_by_tc:
-            state = state._replace(mark=None)  # filters and programs of tc run before all hooks, and may set it
-        world = self._without_route(walk, World(state, early))
-        if self._may_pass_by(state):
-            walk.undecided(world, f"whether {format_address(family, state.dst or 0)} is a container's on a macvlan or "
-                           f"ipvlan network ({self.services.engine_unread})")
-        if self._passes_by(state):
+            state = but(state, mark=None)  # filters and programs of tc run before all hooks, and may set it
+        world = World(state, early)
+        if entrance.needs_gateway:
+            world = self._without_route(walk, world)
+        if entrance.doubt:
+            walk.undecided(world, entrance.doubt)
+        if entrance.way == "macvlan":
             self._to_macvlan(walk, world)
-        elif self._on_link(state):
+        elif entrance.way == "bridge":
             self._across_bridge(walk, world)
         else:
             worlds = walk.hook([world], "ingress", iif)
@@ -68,31 +75,10 @@ class Journey:
 
         A process with CAP_NET_RAW in the container can still forge such a packet; this is the way of ordinary ones.
         """
-        state = world.state
-        if state.iif not in self._back.bridges or self._on_link(state) or self._is_address_of(state.iif, state):
-            return world
-        stuck = world.peers & self.services.without_gateway(state.family)
+        stuck = world.peers & self.services.without_gateway(world.state.family)
         walk.end(world.among(stuck), "no-route", "the container has no route there", "no route",
                  hook="routing")
         return world.among(world.peers - stuck)
-
-    def _packet_type(self, state: PacketState) -> int:
-        """How the sender, a neighbour, addresses a frame: to this host, to everybody of its network, or to a group."""
-        dst = state.dst
-        assert dst is not None
-        if dst in MULTICAST[state.family]:
-            return 2
-        interface = self.host.interfaces.get(state.iif)
-        if state.family == 6 or interface is None:
-            return 0
-        everybody = {0xFFFFFFFF}
-        for address in interface.addresses:
-            if address.family == 4 and address.prefix < 31:
-                everybody.add(address.value | (1 << 32 - address.prefix) - 1)
-        return int(dst in everybody)
-
-    def _is_address_of(self, interface: str, state: PacketState) -> bool:
-        return any((a.family, a.value) == (state.family, state.dst) for a in self.host.interfaces[interface].addresses)
 
     def _route_in(self, walk: Walk, world: World) -> None:
         """Routing of a packet that came in: to this host, onward, or nowhere (ip_route_input_slow)."""
@@ -126,7 +112,7 @@ class Journey:
     def _refuse(self, walk: Walk, world: World, refused: list[tuple[IntervalSet, str]]) -> World:
         """Without the sources that routing does not take; ``refused`` is of `Admission.sources`."""
         for area, why in refused:
-            here = world.peers & area
+            here, rest = world.peers.divide(area)
             if not here:
                 continue
             if why:
@@ -135,7 +121,7 @@ class Journey:
                 walk.end(world.among(here), "dropped",
                          f"no such source comes in by {world.state.iif} (martian, or rp_filter)", "drop",
                          hook="routing")
-            world = world.among(world.peers - area)
+            world = world.among(rest)
         return world
 
     def _forward(self, walk: Walk, world: World, hop: Hop) -> None:
@@ -159,37 +145,17 @@ class Journey:
                 out = self._refuse(walk, world, self.admission.sources(
                     state.family, state.iif, state.dst, state.mark, device))
                 stuck = out.peers & self.admission.unforwardable(state.family, state.iif, device)
-                walk.end(out.among(stuck), "no-route", "such a source is not forwarded", "drop",
-                         hook="routing")
-                out = out.among(out.peers - stuck).but(oif=device)
+                if stuck:
+                    walk.end(out.among(stuck), "no-route", "such a source is not forwarded", "drop", hook="routing")
+                    out = out.among(out.peers - stuck)
                 if not out.peers:
                     continue
+                out = out.but(oif=device)
                 passed = walk.hook([out], "forward", device)
                 for leaving in walk.hook(passed, "postrouting", device):
                     self._reach_next(walk, leaving)
 
     # ---- ways that netfilter's IP hooks do not see, or see differently ----------------------------------------------
-
-    def _passes_by(self, state: PacketState) -> bool:
-        """True for the address of a container on a macvlan or ipvlan whose parent is the incoming interface: its own
-        MAC address is on the wire, and the host's hooks see nothing."""
-        place = self.services.container_at(state.family, state.dst or 0)
-        if place is None:
-            return False
-        for network in self.host.engine.networks:
-            if network.name == place.endpoint.network and network.driver in ("macvlan", "ipvlan"):
-                return network.interface.split(".")[0] == state.iif or network.interface == state.iif
-        return False
-
-    def _may_pass_by(self, state: PacketState) -> bool:
-        """True for an address of another machine on the link that the packet comes in by, where no engine could say
-        whether it is a container's. To any other machine the packet would not come in at all."""
-        if self.services.engine_known or self.host.engine.networks or state.iif in self._back.bridges:
-            return False
-        interface, width = self.host.interfaces.get(state.iif), 32 if state.family == 4 else 128
-        near = any(each.family == state.family and each.value >> width - each.prefix == (
-            state.dst or 0) >> width - each.prefix for each in (interface.addresses if interface else ()))
-        return near and not state.pkttype and self._kind_of(state) not in LOCAL_KINDS
 
     def _to_macvlan(self, walk: Walk, world: World) -> None:
         """Neighbours are answered on the link; others over the container's gateway, which is another machine."""
@@ -208,23 +174,6 @@ class Journey:
             walk.end(far, "no-route", "the container has no route for the answer", "no route", hook="routing")
         else:
             walk.undecided(far, f"the way back over {format_address(state.family, gateway)}, another machine")
-
-    def _on_link(self, state: PacketState) -> bool:
-        """True where the sender, a neighbour on a bridge of this host, sends straight to another port of it."""
-        if state.iif not in self._back.bridges or state.dst is None:
-            return False
-        for address in self.host.interfaces[state.iif].addresses:
-            if address.family == state.family:
-                width = 32 if state.family == 4 else 128
-                if address.value == state.dst:
-                    return False
-                if address.value >> (width - address.prefix) == state.dst >> (width - address.prefix):
-                    return self._kind_of(state) not in LOCAL_KINDS
-        return False
-
-    def _kind_of(self, state: PacketState) -> str:
-        hops = self.fibs[state.family].lookup_in(state.dst, state.src, state.iif, 0)
-        return hops[0][1].kind if hops else "none"
 
     def _across_bridge(self, walk: Walk, world: World) -> None:
         """Between two ports of one bridge: IP hooks are met only with br_netfilter.
@@ -382,8 +331,8 @@ class Journey:
         """The packet leaves by ``oif``: a container of this host, or another machine."""
         state = world.state
         assert state.dst is not None
-        for network in self.host.engine.networks:
-            if network.driver in ("macvlan", "ipvlan") and network.interface == state.oif and not state.iif:
+        for network in self._direct:
+            if network.interface == state.oif and not state.iif:
                 place = self.services.container_at(state.family, state.dst)
                 if place is not None and place.endpoint.network == network.name:
                     walk.end(world, "no-route", "a macvlan's parent cannot talk to it", "no route", hook="postrouting")
@@ -401,11 +350,11 @@ class Journey:
             return
         place = self.services.container_at(state.family, state.dst)
         if place is None:
-            if self.services.engine_known and self._is_engine_bridge(state.oif or state.iif):
+            if self.services.engine_known and (state.oif or state.iif) in self._engine_bridges:
                 walk.end(world, "not-listening", "no container has that address", "no answer", hook="postrouting")
                 return
             answerer = Answerer("container", "", state.family, state.dst, port)
-            if state.ct_dnat or self._is_engine_bridge(state.oif) or self.services.is_told_by_rules(
+            if state.ct_dnat or state.oif in self._engine_bridges or self.services.is_told_by_rules(
                     state.family, state.proto, state.dst, port):
                 if answer:
                     self._back.from_beyond(walk, world, answerer, (state.oif,))
@@ -430,7 +379,4 @@ class Journey:
             walk.end(world, "delivered", to=answerer)
 
     def _is_empty_bridge(self, name: str) -> bool:
-        return name in self._back.bridges and not any(i.master == name for i in self.host.interfaces.values())
-
-    def _is_engine_bridge(self, name: str) -> bool:
-        return any(network.interface == name and network.driver == "bridge" for network in self.host.engine.networks)
+        return name in self._back.bridges and name not in self._used_bridges

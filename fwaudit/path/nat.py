@@ -10,7 +10,7 @@ from fwaudit.model.host import Address, Host
 from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import ICMP, ICMPV6
-from fwaudit.path.state import PacketState, but
+from fwaudit.path.state import DESTINATION_DONE, SOURCE_DONE, PacketState, but
 
 _MAX_CHOICES = 64
 _LINK_SCOPES = ("link", "host")
@@ -59,7 +59,7 @@ def _to(state: PacketState, address: int, port: int | None) -> PacketState:
     changed = (address, port) != (state.dst, state.dport)
     reply_port = state.reply_sport if state.proto in _ICMP_ANSWERS else port
     return but(state, dst=address, dport=port, ct_dnat=1 if changed else state.ct_dnat, reply_src=address,
-               reply_sport=reply_port)
+               reply_sport=reply_port, nat_done=DESTINATION_DONE)
 
 
 def tuple_ports(state: PacketState) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
@@ -109,14 +109,14 @@ def _translate_source(state: PacketState, target: Snat, host: Host) -> list[Pack
         low, high = target.addresses
         if high - low >= _MAX_CHOICES:
             raise NatUnknown(f"SNAT to one of {high - low + 1} addresses")
-        return [state._replace(ct_snat=1, reply_dst=address) for address in range(low, high + 1)]
+        return [but(state, ct_snat=1, reply_dst=address, nat_done=SOURCE_DONE) for address in range(low, high + 1)]
     interface = host.interfaces.get(state.oif)
     own = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
     if state.family == 6:
         own.sort(key=lambda a: _preference(a, state.dst))
     else:
         own.sort(key=lambda a: a.scope in _LINK_SCOPES)
-    return [state._replace(ct_snat=1, reply_dst=own[0].value if own else None)]
+    return [but(state, ct_snat=1, reply_dst=own[0].value if own else None, nat_done=SOURCE_DONE)]
 
 
 def _preference(own: Address, dst: int | None) -> tuple[bool, bool, int, bool, int]:

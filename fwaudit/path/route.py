@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from fwaudit.model.host import Host, PolicyRule, Route
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.fields import max_address
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
 from fwaudit.records import dataclass
 
 _LOOPBACK4 = IntervalSet((127 << 24, 128 << 24))
@@ -22,6 +22,7 @@ _ZERONET = IntervalSet((0, 1))  # the rest of 0/8 is unicast since Linux 5.3 (in
 _LIMITED_BROADCAST = IntervalSet((0xFFFFFFFF, 1 << 32))
 _ALL_HOSTS = {4: IntervalSet.of(0xE0000001), 6: IntervalSet.of(0xFF01 << 112 | 1, 0xFF02 << 112 | 1)}
 _LINK_LOCAL6 = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
+_OWN_LINK6 = _LINK_LOCAL6 | _LOOPBACK6
 _LINK_GROUPS4 = IntervalSet((0xE0000000, 0xE0000100))
 _HOST_GROUPS = IntervalSet.from_ranges(
     ((0xFF00 | flags << 4 | scope) << 112, ((0xFF00 | flags << 4 | scope) + 1 << 112) - 1)
@@ -83,7 +84,7 @@ class Fib:
         An IPv6 link-local or loopback destination is looked up on the packet's own link (net/ipv6/route.c,
         rt6_need_strict).
         """
-        own_link = self.family == 6 and dst is not None and dst in _LINK_LOCAL6 | _LOOPBACK6
+        own_link = self.family == 6 and dst is not None and dst in _OWN_LINK6
         return self.lookup(dst, src, iif, mark, iif if own_link else "")
 
     def lookup(self, dst: int | None, src: int | None = None, iif: str = "lo", mark: int | None = 0,
@@ -98,7 +99,10 @@ class Fib:
         key = (dst, oif, *((src, iif, mark) if self.custom else ()))
         found = self._cache.get(key)
         if found is None:
-            found = self._cache[key] = list(self._look(dst, src, iif, mark, oif))
+            found = list(self._look(dst, src, iif, mark, oif))
+            if dst is not None and len(found) == 1 and found[0][0] == self.universe:
+                found = [(ALL, found[0][1])]  # which no set has to be cut with
+            self._cache[key] = found
         return found
 
     def _look(self, dst: int | None, src: int | None, iif: str, mark: int | None, oif: str) -> Iterator[

@@ -30,6 +30,8 @@ class Text(NamedTuple):
     """The range of ``dport`` that it is about, its end not included; None where it asks for none, or for several."""
 
 
+Reached = tuple["CompiledRule", int, Bounds]
+"""A rule that may match, its place in the chain, and the peers for which it does."""
 Divided = list[tuple[int, Text, tuple[Condition, ...]]]
 """(identity of a text, the text with the conditions that are left to the end, those that are decided early)."""
 
@@ -38,13 +40,14 @@ class Specialised:
     """``texts`` by the identity of what a row says; rows whose text is not there do not match such packets.
 
     Of 10,000 rules about one address, port or range of ports each, `candidates` looks up the few that speak of the
-    packet's own.
+    packet's own. ``reached``: the rules that such packets meet, where that is known and the same for all of them.
     """
 
-    __slots__ = ("_buckets", "_general", "_ranges", "texts")
+    __slots__ = ("_buckets", "_general", "_ranges", "reached", "texts")
 
     def __init__(self, rows: list[ReadRow], divided: Divided, state: PacketState) -> None:
         self.texts = _left(divided, state)
+        self.reached: list[Reached] | None = None
         self._general: list[int] = []
         self._buckets: dict[int, dict[int, list[int]]] = {}
         self._ranges: list[tuple[int, int, int]] = []

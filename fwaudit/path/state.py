@@ -11,13 +11,15 @@ from typing import NamedTuple
 from fwaudit.packet.fields import STATE_INVALID
 
 PEER = None
+DESTINATION_DONE, SOURCE_DONE = 1, 2
 
 
 class PacketState(NamedTuple):
     """One packet, as rules can see it. Names are those of `fwaudit.packet.fields.Field`.
 
     ``ct_state``: None where the packet has a template, and will be tracked (see `Template`).
-    ``nat_done``: NAT at this place is decided, even where it changed nothing (IPS_SRC_NAT_DONE, IPS_DST_NAT_DONE).
+    ``nat_done``: NAT of the destination or, later, of the source is decided, even where it changed nothing
+    (IPS_DST_NAT_DONE, IPS_SRC_NAT_DONE of the kernel): 0, DESTINATION_DONE, SOURCE_DONE.
     ``answers``: of an answer, (ct_snat, ct_dnat) of the connection that tracking will find for it; None: it finds none.
     """
 

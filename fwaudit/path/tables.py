@@ -9,6 +9,7 @@ from fwaudit.model.ruleset import Hook
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.hooks import BaseChain, base_chains
 from fwaudit.netfilter.tracking import tracked_families
+from fwaudit.packet.steps import StepFunction
 from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
@@ -53,11 +54,13 @@ class Tables:
             found = self._orders[key] = orders(self.base_chains(*key), lambda base: self.chain(base, family))
         return found
 
-    def lets_through(self, base: BaseChain, family: int, state: PacketState) -> bool:
-        """Whether a base chain certainly lets such packets of every peer through, and changes nothing."""
-        evaluator = self.evaluator
-        function = evaluator.evaluate(self.chain(base, family), state)
-        return len(function.values) == 1 and evaluator.passes(function.values[0], base.chain.policy)
+    def evaluate(self, base: BaseChain, family: int, state: PacketState) -> StepFunction:
+        """What a base chain does to such packets, by peer; values are those of `evaluator`."""
+        return self.evaluator.evaluate(self.chain(base, family), state)
+
+    def lets_through(self, base: BaseChain, function: StepFunction) -> bool:
+        """Whether a base chain that does this certainly lets packets of every peer through, and changes nothing."""
+        return len(function.values) == 1 and self.evaluator.passes(function.values[0], base.chain.policy)
 
     def chain(self, base: BaseChain, family: int) -> CompiledChain:
         """The compiled form of a base chain for one family."""

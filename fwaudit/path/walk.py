@@ -6,7 +6,7 @@ worlds; whatever ends one is noted with its peers as a result. A peer with one r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from fwaudit.model.host import Host
@@ -15,15 +15,19 @@ from fwaudit.model.verdict import Answerer, Disposition, Step
 from fwaudit.netfilter.hooks import CONNTRACK, NAT_DESTINATION, NAT_SOURCE, BaseChain
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, STATE_UNTRACKED
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.packet.steps import StepFunction
 from fwaudit.path import nat
 from fwaudit.path.assume import Assumed
 from fwaudit.path.orders import Order
 from fwaudit.path.outcome import Outcome, changed
 from fwaudit.path.point import Given, Met, walk_chain
-from fwaudit.path.state import PacketState, but
+from fwaudit.path.state import DESTINATION_DONE, SOURCE_DONE, PacketState, but
 from fwaudit.path.tables import Tables
 
 _Each = TypeVar("_Each")
+_ONLY_CHAINS = ("ingress", "egress", "forward")
+"""Hooks at which the kernel does nothing to a packet but run chains."""
+_NO_CHAINS: tuple[Order, ...] = ((),)
 ONE_OF_ROUTES = "which interface of a multipath route it takes"
 
 
@@ -37,7 +41,7 @@ class World(NamedTuple):
 
     def among(self, peers: IntervalSet) -> World:
         """The world of these peers alone."""
-        return World(self.state, peers, self.steps, self.doubts)
+        return self if peers is self.peers else World(self.state, peers, self.steps, self.doubts)
 
     def but(self, **changes: object) -> World:
         """The world with its packet changed."""
@@ -101,13 +105,13 @@ class Walk:
         ``looped``: prerouting of a packet that this host sent to itself. It keeps the connection that it got on
         output, and NAT of its destination is settled (nf_conntrack_in, nf_nat_initialized).
         """
-        if not looped:
+        if not looped and self.tables.below.is_met(device):
             for world in worlds:
                 for why in self.tables.below.why(hook, device, crossing=bool(world.state.bridged)):
                     self.undecided(world, why)
-        passed = [world for order in self.tables.orders(self.family, hook, device)
-                  for world in self._pass(worlds, order, hook, looped)]
-        worlds = _merge([world.but(nat_done=0) if world.state.nat_done else world for world in passed])
+        orders = self.tables.orders(self.family, hook, device)
+        if orders != _NO_CHAINS or hook not in _ONLY_CHAINS:
+            worlds = _merge([world for order in orders for world in self._pass(worlds, order, hook, looped)])
         return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
 
     def _pass(self, worlds: list[World], chains: Order, hook: Hook, looped: bool) -> list[World]:
@@ -147,29 +151,34 @@ class Walk:
         out: list[World] = []
         is_nat = base.chain.kind == "nat"
         for world in worlds:
-            if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done):
+            if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done == _nat_done(hook)):
                 out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
                 continue
-            if self.peer is None and self.tables.lets_through(base, self.family, world.state):
-                out.append(world)  # as most packets are by most chains
-                continue
-            for outcome, passed in self._outcomes(base, world, hook):
+            if self.peer is not None:
+                outcomes = self._ways(base, world, hook, self.peer)
+            else:
+                function = self.tables.evaluate(base, self.family, world.state)
+                if self.tables.lets_through(base, function):
+                    out.append(world)  # as most packets are by most chains
+                    continue
+                outcomes = self._areas(function, world)
+            for outcome, passed in outcomes:
                 out += self._apply(base, outcome, passed, hook)
         return out if self.peer is not None else _merge(out)
 
-    def _outcomes(self, base: BaseChain, world: World, hook: Hook) -> Iterable[tuple[Outcome, World]]:
-        chain = self.tables.chain(base, self.family)
-        if self.peer is not None:
-            given = Given(self.assumed, base.table.name) if self.assumed else None
-            ways = walk_chain(chain, world.state, self.peer, given)
-            single = len(ways) == 1
-            for outcome, fork in ways.items():
-                steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)
-                doubts = world.doubts if single else (*world.doubts, *fork.doubts)
-                yield outcome, world._replace(steps=world.steps + steps, doubts=doubts)
-            return
+    def _ways(self, base: BaseChain, world: World, hook: Hook, peer: int) -> Iterator[tuple[Outcome, World]]:
+        """What may become of one packet in a base chain, with the rules that it met."""
+        given = Given(self.assumed, base.table.name) if self.assumed else None
+        ways = walk_chain(self.tables.chain(base, self.family), world.state, peer, given)
+        single = len(ways) == 1
+        for outcome, fork in ways.items():
+            steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)
+            doubts = world.doubts if single else (*world.doubts, *fork.doubts)
+            yield outcome, world._replace(steps=world.steps + steps, doubts=doubts)
+
+    def _areas(self, function: StepFunction, world: World) -> Iterator[tuple[Outcome, World]]:
+        """What may become of packets in a base chain, each with the peers for which it may."""
         evaluator = self.tables.evaluator
-        function = evaluator.evaluate(chain, world.state)
         if len(function.values) == 1:
             for outcome in evaluator.outcomes(function.values[0]):
                 yield outcome, world
@@ -219,7 +228,7 @@ class Walk:
             steps = world.steps
             if steps:
                 steps = (*steps[:-1], _with_effect(steps[-1], nat.describe(target, world.state, state)))
-            out.append(World(but(state, nat_done=1), world.peers, steps, world.doubts))
+            out.append(World(state, world.peers, steps, world.doubts))
         return out
 
     def _step(self, base: BaseChain, hook: str, met: Met, state: PacketState) -> Step:
@@ -265,6 +274,10 @@ def _does(target: object) -> str:
 
 def _nat_place(hook: Hook) -> int:
     return NAT_DESTINATION if hook in ("prerouting", "output") else NAT_SOURCE
+
+
+def _nat_done(hook: Hook) -> int:
+    return DESTINATION_DONE if hook in ("prerouting", "output") else SOURCE_DONE
 
 
 def _turn_back(world: World, hook: Hook) -> World:
