@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fwaudit.exposure import exposures, inside_of, networks_of
 from fwaudit.findings import find_all
 from fwaudit.findings.base import Audited
@@ -11,8 +9,6 @@ from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host
 from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
-from fwaudit.model.verdict import Answer, Query
-from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.host import parse_host
 from fwaudit.path.engine import Engine
 
@@ -29,32 +25,6 @@ def audit(snapshot: Snapshot) -> Report:
         findings=find_all(Audited(host, engine, found, networks_of(host), inside_of(host))), inside=inside_of(host),
         policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
     )
-
-
-def trace_all(engine: Engine, query: Query) -> list[Answer]:
-    """What becomes of every source that a question speaks of: an answer for each outcome, with one packet's way."""
-    single = query.sources.size(1 << 128) == 1 or not query.iif
-    if single:
-        return [Answer(query.sources, True, engine.trace(query))]
-    answers = []
-    left = query.sources
-    for outcome in engine.reach(query).outcomes:
-        area = outcome.certainly if outcome.disposition != "undecided" else outcome.possibly
-        left = left - area
-        if area:
-            certainly = outcome.disposition != "undecided"
-            answers.append(Answer(area, certainly, engine.example(_from(query, area), certainly)))
-    left = left & engine.fibs[query.family].universe
-    if left:
-        answers.append(Answer(left, False, engine.example(_from(query, left), False)))
-    return sorted(answers, key=lambda answer: _OPEN_FIRST.index(answer.trace.disposition))
-
-
-_OPEN_FIRST = ("delivered", "accepted", "undecided", "not-listening", "rejected", "dropped", "no-route")
-
-
-def _from(query: Query, area: IntervalSet) -> Query:
-    return replace(query, sources=IntervalSet.of(area.lowest()))
 
 
 def _firewall(host: Host) -> str:

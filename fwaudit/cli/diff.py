@@ -71,11 +71,12 @@ diff.__doc__ = _HELP
 def _taken(name: str, history: Path | None) -> Snapshot:
     """A snapshot by its path, or ``run:N`` of the history: by its number, 0 the latest, -1 the one before it."""
     from fwaudit.cli.source import load
-    from fwaudit.errors import UsageError
-    from fwaudit.host.history import PATH, History
 
     if not name.startswith("run:"):
         return load(Path(name))
+    from fwaudit.errors import UsageError
+    from fwaudit.host.history import PATH, History
+
     try:
         return History(history or PATH).snapshot(int(name.removeprefix("run:")))
     except ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from fwaudit.errors import UsageError
@@ -53,6 +52,8 @@ def is_special(path: str) -> bool:
 
 
 def _replace(text: str, target: Path, mode: int) -> None:
+    import tempfile  # with random below it: what goes to stdout needs neither
+
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:

@@ -86,10 +86,12 @@ def _selection(only: list[str], min_severity: str, containers: list[str]) -> Sel
 
 def check_format(format: str) -> None:
     """Raises UsageError for a format that there is not; before the host is asked, since that takes time."""
+    if format == "table":
+        return
     from fwaudit.errors import UsageError
     from fwaudit.render.checked import FORMATS
 
-    if format != "table" and format not in FORMATS:
+    if format not in FORMATS:
         raise UsageError(f"no such format: {format}", f"There are: {', '.join(('table', *FORMATS))}.")
 
 

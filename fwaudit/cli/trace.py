@@ -142,10 +142,10 @@ def _lines(path: str) -> AbstractContextManager[TextIO]:
 
 
 def _single(engine: Engine, query: Query, format: str, explain: bool, no_color: bool) -> int:
-    from fwaudit.audit import trace_all
     from fwaudit.cli import OK, UNKNOWN
     from fwaudit.cli.output import screen
     from fwaudit.exposure import inside_of, networks_of
+    from fwaudit.path.every_source import trace_all
     from fwaudit.render.trace import trace_table, traces_json
 
     _check_place(engine, query)

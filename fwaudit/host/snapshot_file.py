@@ -10,8 +10,6 @@ import os
 import re
 import stat
 import sys
-import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -20,7 +18,6 @@ from typing import Any, BinaryIO
 
 from fwaudit.errors import SnapshotError
 from fwaudit.host import tar
-from fwaudit.host.pasted import read_text
 from fwaudit.model.snapshot import SCHEMA, Snapshot, Source
 
 META = "meta.json"
@@ -62,6 +59,8 @@ def write_snapshot(snapshot: Snapshot, path: str | Path) -> None:
 
 def pack(snapshot: Snapshot) -> bytes:
     """A snapshot as the bytes of a ``.tar.gz``: sorted, without times and owners."""
+    import tarfile  # here and below: a report reads snapshots and writes none
+
     sources = {name: _shown(source) for name, source in snapshot.sources.items()}
     meta = {"schema": snapshot.schema, "host": snapshot.host, "taken_at": snapshot.taken_at,
             "fwaudit": snapshot.fwaudit, "sources": sources}
@@ -123,6 +122,8 @@ def _from_stream(stream: BinaryIO, where: str) -> Snapshot:
     data = raw.read(_TEXT_LIMIT + 1)
     if len(data) > _TEXT_LIMIT:
         raise SnapshotError(f"{where} is larger than {_TEXT_LIMIT >> 20} MB and no archive", tar.HINT)
+    from fwaudit.host.pasted import read_text
+
     return Snapshot(read_text(data, where))
 
 
@@ -232,6 +233,8 @@ def _replace(target: Path, data: bytes) -> None:
         with open(target, "wb") as stream:  # noqa: PTH123 (a folder raises here, in words)
             stream.write(data)
         return
+    import tempfile
+
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)  # with mode 0600
     try:
         with open(descriptor, "wb") as stream:  # noqa: PTH123

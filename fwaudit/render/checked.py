@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from fwaudit.model.compliance import Checked
+if TYPE_CHECKING:
+    from fwaudit.model.compliance import Checked
 
 _NAMES = ("json", "markdown", "html", "sarif", "junit", "prometheus", "nagios", "ocsf")
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fwaudit import __version__
 from fwaudit.exposure.words import sources_in_words
-from fwaudit.model.compliance import Checked
 from fwaudit.model.report import SCHEMA_VERSION, Evidence, Exposure, Finding, Report, Way
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES, max_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.trace import answerer_json, trace_json
+
+if TYPE_CHECKING:
+    from fwaudit.model.compliance import Checked
 
 
 def render(report: Report) -> str:

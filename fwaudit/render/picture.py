@@ -8,8 +8,8 @@ content policy would refuse. It is as narrow as a phone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Literal
-from xml.sax.saxutils import escape
 
 from fwaudit.model.report import Evidence, Exposure, Report
 from fwaudit.model.verdict import Step
@@ -60,7 +60,7 @@ def picture(report: Report, exposure: Exposure) -> str:
         parts += _drawn(box, _BESIDE if beside else _LEFT, top)
         top += box.height + _GAP
         first = False
-    return (f'<svg class="way" viewBox="0 0 {_WIDTH} {top - _GAP + 2}" role="img"><title>{escape(_title(exposure))}'
+    return (f'<svg class="way" viewBox="0 0 {_WIDTH} {top - _GAP + 2}" role="img"><title>{_text(_title(exposure))}'
             f"</title>{''.join(parts)}</svg>")
 
 
@@ -147,5 +147,9 @@ def _drawn(box: _Box, left: int, top: int) -> Iterator[str]:
     lines = [*([("above", box.above)] if box.above else []), ("title", box.title), *(("", line) for line in box.lines)]
     for number, (how, line) in enumerate(lines):
         named = f' class="{how}"' if how else ""
-        yield f'<text{named} x="{left + _PAD}" y="{top + _PAD + 11 + number * _LINE}">{escape(line)}</text>'
+        yield f'<text{named} x="{left + _PAD}" y="{top + _PAD + 11 + number * _LINE}">{_text(line)}</text>'
     yield "</g>"
+
+
+def _text(text: str) -> str:
+    return escape(text, quote=False)  # as xml.sax.saxutils has it, which would load urllib, http and ssl

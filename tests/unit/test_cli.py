@@ -198,26 +198,6 @@ def test_a_snapshot_does_not_go_to_a_terminal(monkeypatch, capsys):
     assert "terminal" in capsys.readouterr().err
 
 
-# ---- start-up --------------------------------------------------------------------------------------------------------
-
-_NEVER = {"docker", "requests", "pydantic", "iptc", "asyncio", "email", "http", "netaddr", "jinja2"}
-
-
-@pytest.mark.parametrize(("arguments", "unwanted"), [
-    (["report", "--snapshot", str(DEMO)], _NEVER),
-    (["report", "--snapshot", str(DEMO), "--format", "json"], _NEVER | {"tabulate"}),
-    (["trace", "--snapshot", str(DEMO), "--in", "eth0", "--from", "198.51.100.7", "--to", "203.0.113.10:5432"],
-     _NEVER | {"tabulate"}),
-])
-def test_what_is_slow_to_import_is_imported_where_it_is_needed(arguments, unwanted):
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "fwaudit", *arguments], capture_output=True,
-                          text=True, check=False)
-    names = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    # tabulate itself reads its version from importlib.metadata, which imports email
-    allowed = {"email"} if "tabulate" in names else set()
-    assert {name.split(".")[0] for name in names} & (unwanted - allowed) == set()
-
-
 # ---- trace -----------------------------------------------------------------------------------------------------------
 
 
