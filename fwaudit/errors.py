@@ -6,6 +6,7 @@
     ├── ParseError          a source inside a snapshot does not read: names the source and the line
     ├── CollectError        the host cannot be asked at all (no root, no such platform)
     ├── HistoryError        the database of earlier checks cannot be read or written
+    ├── ScheduleError       the scheduled check cannot be put in place, or taken away
     └── FixError            a change of the firewall that is refused, or failed; the message says what the host is now
 
 Everything below the command line raises only these; anything else is a bug.
@@ -46,6 +47,10 @@ class CollectError(FwauditError):
 
 class HistoryError(FwauditError):
     """The database of earlier checks cannot be read or written."""
+
+
+class ScheduleError(FwauditError):
+    """The scheduled check cannot be put in place, or taken away."""
 
 
 class FixError(FwauditError):

@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "Hold the host to the policy; for timers and pipelines.",
     "diff": "What opened and what closed between two snapshots.",
     "history": "The checks that were written down, and since when.",
+    "schedule": "Have the host checked regularly, by systemd or cron.",
     "policy": "Write or check the file of what is meant to be open.",
     "fix": "Make published ports obey the policy: shown, proven, reversible.",
     "findings": "Every kind of finding, and a page on each.",

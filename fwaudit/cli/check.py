@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from fwaudit.cli.options import NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
+    from fwaudit.cli.telling import Telling
     from fwaudit.model.compliance import Checked, Policy
     from fwaudit.model.snapshot import Snapshot
 
@@ -39,6 +41,12 @@ def check(
     history: Annotated[Path | None, typer.Option(
         "--history", metavar="FILE", help="Where runs are written down; /var/lib/fwaudit/history.db for root.")] = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="Do not write this run down.")] = False,
+    notify_command: Annotated[list[str] | None, typer.Option(
+        "--notify-command", metavar="COMMAND", help="Run this when something has changed; may be repeated.")] = None,
+    notify_mail: Annotated[list[str] | None, typer.Option(
+        "--notify-mail", metavar="ADDRESS", help="Mail this when something has changed; may be repeated.")] = None,
+    notify_later: Annotated[bool, typer.Option(
+        "--notify-later", help="Leave what is to be told in the history, for `fwaudit schedule tell`.")] = False,
     snapshot: Recorded = None,
     timeout: Timeout = 30.0,
     no_color: NoColor = False,
@@ -47,54 +55,74 @@ def check(
     from dataclasses import replace
 
     from fwaudit.audit import audit
+    from fwaudit.cli import CRITICAL, OK, UNKNOWN
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
+    from fwaudit.cli.telling import Telling, say_untold
     from fwaudit.exposure.compliance import check as judge
+    from fwaudit.host.notify import read_hooks
 
-    wanted = _outputs(format, output or [])
+    wanted = read_outputs([f"{format}=-", *(output or [])])
+    telling = Telling(read_hooks(notify_command or (), notify_mail or ()), notify_later)
+    book = None if no_history or (history is None and snapshot is not None) else _book(history)
     start = time.monotonic()
     with without_collector(), failures_told(wanted):
-        held_to = _policy(policy)
-        taken = load(snapshot, timeout)
-        with working("working out who can reach what"):
-            checked = judge(audit(taken), held_to, datetime.datetime.now(datetime.timezone.utc).date())
-        code = code_of(checked)
-        if not no_history and (history is not None or snapshot is None):
-            _remember(checked, taken, history)
-        _write(replace(checked, seconds=time.monotonic() - start), wanted, quiet and code == 0, no_color)
-    return code
+        with telling.failures(book):
+            held_to = _policy(policy)
+            taken = load(snapshot, timeout)
+            with working("working out who can reach what"):
+                checked = judge(audit(taken), held_to, datetime.datetime.now(datetime.timezone.utc).date())
+            checked = replace(checked, seconds=time.monotonic() - start)
+            code = code_of(checked)
+            _write(checked, wanted[1:])
+        if book is not None:
+            _remember(checked, taken, book, telling)
+        if not (quiet and code == OK):
+            _write(checked, wanted[:1], no_color)
+    untold = telling.tell(checked)
+    say_untold(untold)
+    return UNKNOWN if untold and code != CRITICAL else code  # a change that nobody hears of is no success
 
 
 check.__doc__ = _HELP
 
 
-def _remember(checked: Checked, taken: Snapshot, path: Path | None) -> None:
+def _book(path: Path | None) -> Path | None:
+    """Where runs are written down; None: nowhere."""
+    from fwaudit.host.collect import is_root
+    from fwaudit.host.history import PATH
+
+    return path or (PATH if is_root() else None)
+
+
+def _remember(checked: Checked, taken: Snapshot, path: Path, telling: Telling) -> None:
     """Say what opened and closed since the last run, and write this one down. A history that is damaged, locked or on
     a full disk is no reason not to check: it is said, and the check goes on."""
     from fwaudit.audit import audit
     from fwaudit.cli import say
     from fwaudit.errors import FwauditError
     from fwaudit.exposure.diff import compare
-    from fwaudit.host.collect import is_root
-    from fwaudit.host.history import PATH, History
+    from fwaudit.host.history import History
     from fwaudit.render.check import short_name
     from fwaudit.render.diff import headline
+    from fwaudit.render.notice import state
     from fwaudit.render.places import exposure_identity
 
-    if path is None and not is_root():
-        return
-    kept = History(path or PATH)
+    kept = History(path)
     open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
     breaches = {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
     try:
-        runs = kept.runs(1) if kept.path.exists() else []
+        kept.upgrade()
+        runs = kept.runs(1)
         if runs:
             before = audit(kept.snapshot(0))
             found = compare(before, checked.report)
             if found:
                 said, _ = headline(before, checked.report, found)
                 say(f"fwaudit: since {runs[0].taken_at}: {said} See: fwaudit history")
-        kept.record(taken, checked.level, checked.report.complete, breaches)
+        kept.record(taken, checked.level, checked.report.complete, breaches, state(checked),
+                    telling.notices(kept, checked))
+        telling.written(kept)
     except FwauditError as error:
         say(f"fwaudit: this run is not written down: {error}")
         if error.hint:
@@ -117,12 +145,12 @@ def _policy(path: Path | None) -> Policy:
     return read(path or DEFAULT)
 
 
-def _outputs(format: str, outputs: list[str]) -> list[tuple[str, str]]:
+def read_outputs(outputs: Iterable[str]) -> list[tuple[str, str]]:
     """(format, file) of all that is to be written; ``-`` is stdout. Raises UsageError, before anything is read."""
     from fwaudit.errors import UsageError
     from fwaudit.render.checked import FORMATS
 
-    wanted = [(format, "-")]
+    wanted = []
     for each in outputs:
         name, sign, path = each.partition("=")
         if not sign or not path:
@@ -134,15 +162,13 @@ def _outputs(format: str, outputs: list[str]) -> list[tuple[str, str]]:
     return wanted
 
 
-def _write(checked: Checked, wanted: list[tuple[str, str]], silent: bool, no_color: bool) -> None:
+def _write(checked: Checked, wanted: list[tuple[str, str]], no_color: bool = False) -> None:
     from fwaudit.cli.output import READABLE, SECRET, screen, write
     from fwaudit.render.check import render
     from fwaudit.render.checked import FORMATS
     from fwaudit.render.style import Style
 
     for name, path in wanted:
-        if path == "-" and silent:
-            continue
         if name == "table":
             write(render(checked, screen(no_color) if path == "-" else Style()), path)
         else:

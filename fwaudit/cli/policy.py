@@ -20,7 +20,9 @@ fwaudit check holds the host to it. init writes one from the present state; chec
 
 Examples:
 
-  fwaudit policy init -o /etc/fwaudit/policy.toml
+  fwaudit policy init
+
+  fwaudit policy init -o policy.toml
 
   fwaudit policy check /etc/fwaudit/policy.toml
 """
@@ -29,8 +31,9 @@ Examples:
 def policy(
     what: Annotated[str, typer.Argument(metavar="init|check", help="What to do.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy to check.")] = DEFAULT,
-    output: Annotated[str, typer.Option(
-        "--output", "-o", metavar="FILE", help="Where init writes; - is stdout.")] = "-",
+    output: Annotated[str | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Where init writes; - is stdout. For root, on the host itself, "
+        "/etc/fwaudit/policy.toml, where check looks for it.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     snapshot: Recorded = None,
     timeout: Timeout = 30.0,
@@ -47,7 +50,7 @@ def policy(
 policy.__doc__ = _HELP
 
 
-def _init(output: str, force: bool, snapshot: Path | None, timeout: float) -> int:
+def _init(output: str | None, force: bool, snapshot: Path | None, timeout: float) -> int:
     from fwaudit.audit import audit
     from fwaudit.cli import OK, UNKNOWN, say
     from fwaudit.cli.output import write
@@ -55,6 +58,7 @@ def _init(output: str, force: bool, snapshot: Path | None, timeout: float) -> in
     from fwaudit.errors import UsageError
     from fwaudit.render.check import policy_file
 
+    output = output or _usual(snapshot)
     if output not in ("", "-") and Path(output).exists() and not force:
         raise UsageError(f"{output} is there already", "Write over it with --force.")
     with without_collector():
@@ -62,10 +66,21 @@ def _init(output: str, force: bool, snapshot: Path | None, timeout: float) -> in
     if output not in ("", "-"):
         Path(output).parent.mkdir(parents=True, exist_ok=True)
     write(policy_file(report), output)
+    if output not in ("", "-"):
+        say(f"fwaudit: written: {output}. Give each entry its reason and owner, and delete what should not be open")
     if not report.complete:
         say("fwaudit: not everything could be read, so the policy may lack entries")
         return UNKNOWN
     return OK
+
+
+def _usual(snapshot: Path | None) -> str:
+    """Where a policy goes when nothing is said."""
+    if snapshot is not None:
+        return "-"
+    from fwaudit.host.collect import is_root
+
+    return str(DEFAULT) if is_root() else "-"
 
 
 def _check(file: Path) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import datetime
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fwaudit.errors import HistoryError
 from fwaudit.host.snapshot_file import pack, unpack
@@ -20,6 +21,7 @@ from fwaudit.records import dataclass
 
 PATH = Path("/var/lib/fwaudit/history.db")
 KEEP_DAYS, KEEP_RUNS, KEEP_BYTES = 400, 10_000, 512 << 20
+KEEP_UNTOLD = 1_000
 _PATIENCE = 5.0
 
 _MIGRATIONS = (
@@ -30,13 +32,20 @@ _MIGRATIONS = (
     CREATE INDEX run_taken_at ON run (taken_at);
     CREATE TABLE open (identity TEXT PRIMARY KEY, name TEXT NOT NULL, since TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE run ADD COLUMN state TEXT NOT NULL DEFAULT '';
+    ALTER TABLE run ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE untold (id INTEGER PRIMARY KEY AUTOINCREMENT, hook TEXT NOT NULL, notice TEXT NOT NULL);
+    CREATE TABLE trouble (why TEXT NOT NULL);
+    """,
 )
 """One text for each version of the schema; ``user_version`` is how many have been run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One check. ``level``: ok, warning, critical or unknown; ``taken_at`` in UTC."""
+    """One check. ``level``: ok, warning, critical or unknown; ``taken_at`` in UTC. ``state``: a digest of all that a
+    change of which is told (render/notice.py), empty where nobody made one."""
 
     id: int
     taken_at: str
@@ -44,6 +53,7 @@ class Run:
     level: str
     breaches: int
     complete: bool
+    state: str = ""
 
 
 class History:
@@ -52,13 +62,23 @@ class History:
     def __init__(self, path: Path = PATH) -> None:
         self.path = path
 
-    def record(self, snapshot: Snapshot, level: str, complete: bool, opened: Mapping[str, str]) -> int:
+    def upgrade(self) -> None:
+        """Make the database, or bring that of an older fwaudit up to date, so that it can be read."""
+        with self._database(write=True):
+            pass
+
+    def record(self, snapshot: Snapshot, level: str, complete: bool, opened: Mapping[str, str], state: str = "",
+               untold: Sequence[tuple[str, str]] | None = None) -> int:
         """Write one run down; its number. ``opened``: identity → name of every port that is a breach now: it keeps the
-        time since when it is one."""
+        time since when it is one. ``untold``: (hook, notice) of what is to be told of it; None: nobody is."""
         with self._database(write=True) as database:
             cursor = database.execute(
-                "INSERT INTO run (taken_at, host, level, breaches, complete, snapshot) VALUES (?, ?, ?, ?, ?, ?)",
-                (snapshot.taken_at, snapshot.host, level, len(opened), complete, pack(snapshot)))
+                "INSERT INTO run (taken_at, host, level, breaches, complete, snapshot, state, told) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (snapshot.taken_at, snapshot.host, level, len(opened), complete, pack(snapshot), state,
+                 untold is not None))
+            database.executemany(_UNTOLD, untold or ())
+            database.execute("DELETE FROM trouble")
             if complete:  # what could not be looked at has not closed
                 known = {row[0] for row in database.execute("SELECT identity FROM open")}
                 database.executemany("DELETE FROM open WHERE identity = ?", [(each,) for each in known - set(opened)])
@@ -70,9 +90,37 @@ class History:
     def runs(self, limit: int = 50) -> list[Run]:
         """The latest runs, the newest first."""
         with self._database() as database:
-            rows = database.execute("SELECT id, taken_at, host, level, breaches, complete FROM run ORDER BY id DESC "
-                                    "LIMIT ?", (limit,)).fetchall()
-        return [Run(int(row[0]), row[1], row[2], row[3], int(row[4]), bool(row[5])) for row in rows]
+            return _runs(database.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (limit,)))
+
+    def told(self, host: str) -> Run | None:
+        """The latest run of a host that whoever wants to be told of changes has been told of; where nobody ever was,
+        the latest. None: there is none."""
+        with self._database() as database:
+            found = _runs(database.execute(f"{_SELECT} WHERE host = ? ORDER BY told DESC, id DESC LIMIT 1", (host,)))
+        return found[0] if found else None
+
+    def trouble(self) -> str:
+        """Why no check could be made since the latest run; empty where one could, or nobody tried."""
+        with self._database() as database:
+            found = database.execute("SELECT why FROM trouble").fetchone()
+        return found[0] if found else ""
+
+    def set_trouble(self, why: str, untold: Sequence[tuple[str, str]]) -> None:
+        """No check could be made. ``untold`` as for ``record``."""
+        with self._database(write=True) as database:
+            database.execute("DELETE FROM trouble")
+            database.execute("INSERT INTO trouble (why) VALUES (?)", (why,))
+            database.executemany(_UNTOLD, untold)
+
+    def untold(self, hook: str) -> list[tuple[int, str]]:
+        """(number, notice) of all that this hook has not been told yet, the oldest first."""
+        with self._database() as database:
+            return database.execute("SELECT id, notice FROM untold WHERE hook = ? ORDER BY id", (hook,)).fetchall()
+
+    def tell(self, number: int) -> None:
+        """A notice has been told."""
+        with self._database(write=True) as database:
+            database.execute("DELETE FROM untold WHERE id = ?", (number,))
 
     def snapshot(self, number: int) -> Snapshot:
         """The snapshot of one run; 0: of the latest, -1: of the one before it, and so on."""
@@ -147,3 +195,12 @@ class History:
             if total > KEEP_BYTES and place:
                 gone.append((number,))
         database.executemany("DELETE FROM run WHERE id = ?", gone)
+        database.execute("DELETE FROM untold WHERE id <= (SELECT max(id) FROM untold) - ?", (KEEP_UNTOLD,))
+
+
+_UNTOLD = "INSERT INTO untold (hook, notice) VALUES (?, ?)"
+_SELECT = "SELECT id, taken_at, host, level, breaches, complete, state FROM run"
+
+
+def _runs(rows: Iterable[tuple[Any, ...]]) -> list[Run]:
+    return [Run(int(row[0]), row[1], row[2], row[3], int(row[4]), bool(row[5]), row[6]) for row in rows]

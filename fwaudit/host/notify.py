@@ -50,8 +50,9 @@ class Hooks:
         return bool(self.commands or self.mail)
 
 
-def read_hooks(commands: Iterable[str] = (), mail: Iterable[str] = ()) -> Hooks:
-    """Hooks as they are typed: a command with its arguments in one text, quoted as for a shell. Raises UsageError."""
+def read_hooks(commands: Iterable[str] = (), mail: Iterable[str] = (), here: bool = True) -> Hooks:
+    """Hooks as they are typed: a command with its arguments in one text, quoted as for a shell. Raises UsageError, also
+    where a program is missing, unless they are for another machine than ``here``."""
     parsed = []
     for each in commands:
         try:
@@ -60,14 +61,15 @@ def read_hooks(commands: Iterable[str] = (), mail: Iterable[str] = ()) -> Hooks:
             raise UsageError(f"not a command: {clean(each)}: {error}", "Quote it as for a shell.") from error
         if not argv or "\0" in each:
             raise UsageError("an empty command was given for a notification", "Give it as --notify-command 'CMD ARG'.")
-        if _which(argv[0]) is None:
+        if here and _which(argv[0]) is None:
             raise UsageError(f"no such command: {clean(argv[0])}", "Give the full path of a program that can be run.")
-        parsed.append(argv)
+        # it is run from /, and perhaps by somebody else
+        parsed.append((str(Path(argv[0]).absolute()), *argv[1:]) if here and "/" in argv[0] else argv)
     addresses = tuple(mail)
     for address in addresses:
         if _ADDRESS.fullmatch(address) is None:
             raise UsageError(f"not a mail address: {clean(address)}", "Write it as NAME@HOST, one for each option.")
-    if addresses and _sendmail() is None:
+    if here and addresses and _sendmail() is None:
         raise UsageError(f"no {_SENDMAIL} here, so no mail can be sent",
                          "Install one: apt-get install msmtp-mta, or dma, or postfix")
     return Hooks(tuple(parsed), addresses)

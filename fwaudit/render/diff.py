@@ -183,8 +183,13 @@ def render_json(old: Report, new: Report, found: Sequence[Difference]) -> str:
     return json.dumps({
         "schema_version": SCHEMA_VERSION,
         "old": _report(old), "new": _report(new),
-        "changes": [_change(old, new, each) for each in found],
+        "changes": changes_json(old, new, found),
     }, indent=2) + "\n"
+
+
+def changes_json(old: Report, new: Report, found: Sequence[Difference]) -> list[dict[str, Any]]:
+    """Each difference as an object of JSON."""
+    return [_change(old, new, each) for each in found]
 
 
 def _report(report: Report) -> dict[str, Any]:

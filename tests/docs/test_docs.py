@@ -151,6 +151,12 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
         if "--plan" in words:
             assert cli.run([*words, "--snapshot", "host.tar.gz"]) == cli.OK
         return
+    if words[0] == "schedule":
+        build().commands["schedule"].make_context("schedule", words[1:])
+        if "--dry-run" in words and "-o" not in words:
+            monkeypatch.setattr("fwaudit.host.schedule.install.has_systemd", lambda root: True)
+            assert cli.run(words) == cli.OK
+        return
     if words[0] == "fix":
         build().commands["fix"].make_context("fix", words[1:])
         if "--dry-run" in words:
@@ -163,6 +169,26 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
     judges = "--exit-code" in words or words[0] == "check"
     allowed = {cli.OK, cli.WARNING, cli.CRITICAL} if judges else {cli.OK}
     assert code in allowed, capsys.readouterr().err
+
+
+def test_what_monitoring_runs_is_a_command_and_sudo_allows_that_very_one():
+    page = (DOCS / "schedule.md").read_text(encoding="utf-8")
+    nrpe = re.search(r"^command\[check_fwaudit\]=/usr/bin/sudo -n /usr/bin/fwaudit (.*)$", page, re.MULTILINE).group(1)
+    sudo = re.search(r"^nagios ALL=\(root\) NOPASSWD: /usr/bin/fwaudit (.*)$", page, re.MULTILINE).group(1)
+    icinga = re.findall(r'"([^"]*)"', re.search(r"^  command = \[(.*)\]$", page, re.MULTILINE).group(1))
+    assert shlex.split(nrpe) == shlex.split(sudo) == icinga[3:]
+    build().commands["check"].make_context("check", icinga[4:])
+
+
+def test_the_schedule_page_names_what_is_installed_and_what_it_may_do():
+    from fwaudit.host.schedule.plan import Plan
+    from fwaudit.host.schedule.units import NEEDED, units
+
+    page = (DOCS / "schedule.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(fwaudit-[\w.-]+)` \|", page, re.MULTILINE)) == set(units(Plan()))
+    assert {*NEEDED, "CAP_DAC_OVERRIDE"} == set(re.findall(r"`(CAP_\w+)`", page))
+    metrics = (DOCS / "formats.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in metrics for name in re.findall(r"fwaudit_\w+", page))
 
 
 def test_the_readme_shows_the_real_screen():

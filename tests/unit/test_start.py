@@ -45,6 +45,7 @@ STARTS = [
     ("check --snapshot DEMO --history TMP/runs", 220, REPORT, "typer", "sqlite3"),
     ("history --history TMP/runs", 20, "errors host model records render", "typer", "sqlite3"),
     ("diff DEMO DEMO", 190, REPORT, "typer", ""),
+    ("schedule install --dry-run --root TMP", 30, "errors host model records render", "typer", ""),
     ("policy init --snapshot DEMO -o -", 190, REPORT, "typer netaddr", ""),
     ("policy check TMP/policy", 20, "errors intent model packet records", "typer", ""),
     ("trace --snapshot DEMO --in eth0 --from 198.51.100.7 --to 203.0.113.10:5432", 130, VERDICTS, "typer", ""),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from fwaudit.errors import UsageError
+from fwaudit.records import dataclass
 from fwaudit.render.text import clean
 
 
