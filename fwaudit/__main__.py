@@ -17,7 +17,7 @@ def main() -> int:
     gc.set_threshold(100_000)  # 700 would search the imported modules for garbage, 6 ms, twenty times in vain
     from fwaudit.cli import leave, run
 
-    return leave(run(sys.argv[1:]))
+    return leave(run(sys.argv[1:], alone=True))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,19 @@ from fwaudit.errors import FwauditError
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 INTERRUPTED = 130
 
+_alone = False
 
-def run(argv: list[str]) -> int:
-    """Run one command and return its exit code. Every error becomes one line, with what to do next below it."""
+
+def is_alone() -> bool:
+    """Whether this process has nothing to do but one command, so that it may give up its privileges."""
+    return _alone
+
+
+def run(argv: list[str], alone: bool = False) -> int:
+    """Run one command and return its exit code. Every error becomes one line, with what to do next below it. ``alone``:
+    the process does nothing else, before or after."""
+    global _alone
+    _alone = alone
     try:
         code = _dispatch(argv)
         sys.stdout.flush()  # here, where a closed pipe can still be handled
@@ -56,6 +66,8 @@ def _dispatch(argv: list[str]) -> int:
     # typer 0.28 brings a click of its own, so click's classes are reached through typer's
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     try:
+        # an option whose value may be left out, which click's own way to say so would take from the next word
+        argv = [f"{each}=nobody" if each == "--drop-privileges" else each for each in argv]
         result = build(argv).main(args=argv, prog_name="fwaudit", standalone_mode=False)
     except typer.Exit as leave:
         return leave.exit_code

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwaudit.cli.options import NoColor, Recorded, Timeout
+from fwaudit.cli.options import DropPrivileges, NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
-    from fwaudit.cli.telling import Telling
+    from fwaudit.cli.deeds import Deeds
+    from fwaudit.cli.telling import Past
+    from fwaudit.errors import FwauditError
     from fwaudit.model.compliance import Checked, Policy
-    from fwaudit.model.snapshot import Snapshot
+    from fwaudit.model.notice import Notice
 
 _HELP = """Hold the host to the firewall policy, and to what is accepted in the policy file.
 
@@ -49,6 +51,7 @@ def check(
         "--notify-later", help="Leave what is to be told in the history, for `fwaudit schedule tell`.")] = False,
     snapshot: Recorded = None,
     timeout: Timeout = 30.0,
+    drop_privileges: DropPrivileges = None,
     no_color: NoColor = False,
 ) -> int:
     import time
@@ -56,30 +59,34 @@ def check(
 
     from fwaudit.audit import audit
     from fwaudit.cli import CRITICAL, OK, UNKNOWN
+    from fwaudit.cli.deeds import Deeds, account_of, as_data, failures, without_privileges
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
-    from fwaudit.cli.telling import Telling, say_untold
+    from fwaudit.cli.telling import say_untold
     from fwaudit.exposure.compliance import check as judge
     from fwaudit.host.notify import read_hooks
 
     wanted = read_outputs([f"{format}=-", *(output or [])])
-    telling = Telling(read_hooks(notify_command or (), notify_mail or ()), notify_later)
+    account = account_of(drop_privileges)
     book = None if no_history or (history is None and snapshot is not None) else _book(history)
+    hooks = read_hooks(notify_command or (), notify_mail or ())
+    doing = [Deeds([path for _, path in wanted[1:]], book, hooks, notify_later)]
     start = time.monotonic()
-    with without_collector(), failures_told(wanted):
-        with telling.failures(book):
+    with without_collector(), failures_told(wanted, doing):
+        with failures(doing):
             held_to = _policy(policy)
-            taken = load(snapshot, timeout)
+            taken = doing[0].taken = load(snapshot, timeout)
+            past = _past(book, taken.host, bool(hooks))
+            doing.append(without_privileges(doing[0], account))
             with working("working out who can reach what"):
                 checked = judge(audit(taken), held_to, datetime.datetime.now(datetime.timezone.utc).date())
             checked = replace(checked, seconds=time.monotonic() - start)
             code = code_of(checked)
-            _write(checked, wanted[1:])
-        if book is not None:
-            _remember(checked, taken, book, telling)
+            _write(checked, wanted[1:], doing[-1])
+        notice = _remember(checked, past, doing[-1], bool(hooks))
         if not (quiet and code == OK):
-            _write(checked, wanted[:1], no_color)
-    untold = telling.tell(checked)
+            _write(checked, wanted[:1], doing[-1], no_color)
+    untold = doing[-1].tell(as_data(notice)) if hooks else []
     say_untold(untold)
     return UNKNOWN if untold and code != CRITICAL else code  # a change that nobody hears of is no success
 
@@ -95,38 +102,61 @@ def _book(path: Path | None) -> Path | None:
     return path or (PATH if is_root() else None)
 
 
-def _remember(checked: Checked, taken: Snapshot, path: Path, telling: Telling) -> None:
-    """Say what opened and closed since the last run, and write this one down. A history that is damaged, locked or on
-    a full disk is no reason not to check: it is said, and the check goes on."""
-    from fwaudit.audit import audit
+def _past(book: Path | None, host: str, hooks: bool) -> Past | None:
+    """What earlier checks found; None where nobody writes them down. A history that is damaged, locked or on a full
+    disk is no reason not to check: it is said, and the check goes on."""
+    from fwaudit.cli.telling import read_past
+    from fwaudit.errors import HistoryError
+
+    if book is None:
+        return None
+    try:
+        return read_past(book, host, hooks)
+    except HistoryError as error:
+        _not_written(error)
+        return None
+
+
+def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool) -> Notice | None:
+    """Say what opened and closed since the last run, and write this one down; what there is to tell."""
     from fwaudit.cli import say
+    from fwaudit.cli.deeds import as_data
+    from fwaudit.cli.telling import notice_of, report_of
     from fwaudit.errors import FwauditError
     from fwaudit.exposure.diff import compare
-    from fwaudit.host.history import History
     from fwaudit.render.check import short_name
     from fwaudit.render.diff import headline
     from fwaudit.render.notice import state
     from fwaudit.render.places import exposure_identity
 
-    kept = History(path)
+    if past is None:
+        return notice_of(None, checked) if hooks else None
     open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
     breaches = {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
     try:
-        kept.upgrade()
-        runs = kept.runs(1)
-        if runs:
-            before = audit(kept.snapshot(0))
+        if past.latest is not None:
+            before = report_of(past.latest_packed, past.latest)
             found = compare(before, checked.report)
             if found:
                 said, _ = headline(before, checked.report, found)
-                say(f"fwaudit: since {runs[0].taken_at}: {said} See: fwaudit history")
-        kept.record(taken, checked.level, checked.report.complete, breaches, state(checked),
-                    telling.notices(kept, checked))
-        telling.written(kept)
+                say(f"fwaudit: since {past.latest.taken_at}: {said} See: fwaudit history")
     except FwauditError as error:
-        say(f"fwaudit: this run is not written down: {error}")
-        if error.hint:
-            say(f"  {error.hint}")
+        say(f"fwaudit: what has changed since run {past.latest.id if past.latest else 0} is not known: {error}")
+    notice = notice_of(past, checked) if hooks else None
+    try:
+        deeds.record(checked.level, checked.report.complete, breaches, state(checked), as_data(notice))
+    except FwauditError as error:
+        _not_written(error)
+        return notice_of(None, checked) if hooks else None
+    return notice
+
+
+def _not_written(error: FwauditError) -> None:
+    from fwaudit.cli import say
+
+    say(f"fwaudit: this run is not written down: {error}")
+    if error.hint:
+        say(f"  {error.hint}")
 
 
 def code_of(checked: Checked) -> int:
@@ -162,14 +192,15 @@ def read_outputs(outputs: Iterable[str]) -> list[tuple[str, str]]:
     return wanted
 
 
-def _write(checked: Checked, wanted: list[tuple[str, str]], no_color: bool = False) -> None:
-    from fwaudit.cli.output import READABLE, SECRET, screen, write
+def _write(checked: Checked, wanted: list[tuple[str, str]], deeds: Deeds, no_color: bool = False) -> None:
+    from fwaudit.cli.deeds import put
+    from fwaudit.cli.output import READABLE, SECRET, screen
     from fwaudit.render.check import render
     from fwaudit.render.checked import FORMATS
     from fwaudit.render.style import Style
 
     for name, path in wanted:
         if name == "table":
-            write(render(checked, screen(no_color) if path == "-" else Style()), path)
+            put(deeds, render(checked, screen(no_color) if path == "-" else Style()), path, SECRET)
         else:
-            write(FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)
+            put(deeds, FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)

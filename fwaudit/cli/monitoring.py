@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fwaudit.cli.deeds import Deeds
 
 _LARGEST = 8 << 20
 
 
 @contextmanager
-def failures_told(outputs: Iterable[tuple[str, str]]) -> Iterator[None]:
+def failures_told(outputs: Iterable[tuple[str, str]], doing: Sequence[Deeds]) -> Iterator[None]:
     """On an error inside, write what stands for it to each of the ``outputs`` (format, file) whose format has words for
-    it: nagios and prometheus. The error goes on."""
+    it: nagios and prometheus. The error goes on. ``doing``: the last is who writes by then."""
     try:
         yield
     except Exception as error:
         for format, path in outputs:
             with suppress(Exception):  # that error is what the user has to see, not what comes of it
-                _write(format, path, str(error) or type(error).__name__)
+                why = str(error) or type(error).__name__
+                if path in ("", "-"):
+                    write_failure(format, path, why)
+                else:
+                    doing[-1].fail(format, path, why)
         raise
 
 
-def _write(format: str, path: str, why: str) -> None:
+def write_failure(format: str, path: str, why: str) -> None:
+    """What stands for an error in one format; of an old file, what is to stay stays."""
     from fwaudit.cli.output import READABLE, write
     from fwaudit.render import nagios, prometheus
 

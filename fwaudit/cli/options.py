@@ -14,3 +14,6 @@ Recorded = Annotated[Path | None, typer.Option(
 Timeout = Annotated[float, typer.Option(
     "--timeout", "-t", metavar="SECONDS", help="How long to wait for a host's answers.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours, even on a terminal.")]
+DropPrivileges = Annotated[str | None, typer.Option(
+    "--drop-privileges", metavar="[=USER]", help="When the host has been read, go on as this user; nobody, unless said "
+    "otherwise. Capabilities are given up in any case.")]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwaudit.cli.options import Format, NoColor, Recorded, Timeout
+from fwaudit.cli.options import DropPrivileges, Format, NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
+    from fwaudit.cli.deeds import Deeds
     from fwaudit.exposure.selection import Selection
     from fwaudit.model.report import Report
 
@@ -46,23 +47,27 @@ def report(
     container: Annotated[list[str] | None, typer.Option(
         "--container", metavar="GLOB", help="Only these containers; may be repeated.")] = None,
     timeout: Timeout = 30.0,
+    drop_privileges: DropPrivileges = None,
     no_color: NoColor = False,
 ) -> int:
     import time
 
     from fwaudit.audit import audit
+    from fwaudit.cli.deeds import Deeds, account_of, without_privileges
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
     from fwaudit.exposure.selection import select
 
     check_format(format)
+    account, doing = account_of(drop_privileges), [Deeds([output])]
     start = time.monotonic()
-    with without_collector(), failures_told([(format, output)]):
+    with without_collector(), failures_told([(format, output)], doing):
         wanted = _selection(only or [], min_severity, container or [])
         taken = load(snapshot, timeout)
+        doing.append(without_privileges(doing[0], account))
         with working("working out who can reach what"):
             found = select(audit(taken), wanted)
-        show(found, format, output, no_color, str(snapshot or ""), time.monotonic() - start)
+        show(found, format, output, no_color, str(snapshot or ""), time.monotonic() - start, doing[-1])
     return code_of(found, exit_code or format == "nagios")
 
 
@@ -96,18 +101,21 @@ def check_format(format: str) -> None:
 
 
 def show(found: Report, format: str, output: str, no_color: bool, snapshot: str = "",
-         seconds: float | None = None) -> None:
+         seconds: float | None = None, deeds: Deeds | None = None) -> None:
     """Print a report, or write it to a file. ``snapshot``: where the recorded host is that it is about; ``seconds``:
-    how long it took."""
+    how long it took; ``deeds``: who writes."""
     from dataclasses import replace
 
-    from fwaudit.cli.output import READABLE, SECRET, screen, write
+    from fwaudit.cli.deeds import Deeds, put
+    from fwaudit.cli.output import READABLE, SECRET, screen
     from fwaudit.render.style import Style
+
+    deeds = deeds or Deeds([output])
 
     if format == "json":
         from fwaudit.render.json import render as render_json
 
-        write(render_json(found), output)
+        put(deeds, render_json(found), output, SECRET)
         return
     if format != "table":
         from datetime import date
@@ -117,12 +125,12 @@ def show(found: Report, format: str, output: str, no_color: bool, snapshot: str 
         from fwaudit.render.checked import FORMATS
 
         checked = replace(check(found, Policy(), date.min), seconds=seconds)
-        write(FORMATS[format](checked), output, READABLE if format == "prometheus" else SECRET)
+        put(deeds, FORMATS[format](checked), output, READABLE if format == "prometheus" else SECRET)
         return
     from fwaudit.render.table import render
 
     style = screen(no_color) if output in ("", "-") else Style()
-    write(render(found, replace(style, snapshot=snapshot)), output)
+    put(deeds, render(found, replace(style, snapshot=snapshot)), output, SECRET)
 
 
 def code_of(found: Report, wanted: bool) -> int:

@@ -124,6 +124,10 @@ class History:
 
     def snapshot(self, number: int) -> Snapshot:
         """The snapshot of one run; 0: of the latest, -1: of the one before it, and so on."""
+        return unpack(self.packed(number), f"run {number}")
+
+    def packed(self, number: int) -> bytes:
+        """The same as it is kept, for who wants to read it later."""
         with self._database() as database:
             if number > 0:
                 row = database.execute("SELECT snapshot FROM run WHERE id = ?", (number,)).fetchone()
@@ -132,7 +136,7 @@ class History:
                                        (-number,)).fetchone()
         if row is None:
             raise HistoryError(f"there is no run {number}", "See: fwaudit history")
-        return unpack(row[0], f"run {number}")
+        return bytes(row[0])
 
     def open_since(self) -> dict[str, str]:
         """identity → when a check first found it open, for what the latest complete check found open."""

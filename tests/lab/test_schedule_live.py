@@ -13,6 +13,7 @@ import pytest
 from booted import Booted
 from machine import REPOSITORY
 from requirements import requires
+from spy import SPY
 
 from fwaudit.host.schedule.plan import Plan
 from fwaudit.host.schedule.units import NEEDED, SERVICE, units
@@ -133,6 +134,17 @@ def test_the_units_are_clean_and_allowed_what_a_snapshot_needs_and_no_more(boote
 
     hardened = _snapshot(booted, texts[SERVICE])
     assert _lacks(plain, hardened) == set()
+    spy = booted.root / "spy.py"
+    spy.write_text(f"import sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n{SPY}")
+    (booted.root / "etc/systemd/system" / SERVICE).write_text(re.sub(
+        r"^ExecStart=.*$", f"ExecStart={sys.executable} /spy.py check\nStandardError=file:/var/lib/fwaudit/said",
+        texts[SERVICE], flags=re.MULTILINE))
+    booted.run("bash", "-c", f"systemctl daemon-reload; systemctl start {SERVICE}")
+    said = json.loads((booted.root / "var/lib/fwaudit/said").read_text().partition("SPY ")[2].splitlines()[0])
+    assert said["CapEff"] == said["CapPrm"] == ["0" * 16], "they are for reading, and gone afterwards"
+    assert said["CapBnd"] == [f"{sum(1 << number for number in (2, 12, 13, 19)):016x}"]
+    assert runs(booted)[0]["complete"], "and all has been read, and written down"
+
     for capability in NEEDED:
         less = re.sub(rf"^(CapabilityBoundingSet=.*?) ?{capability}", r"\1", texts[SERVICE], flags=re.MULTILINE)
         assert less.count(capability) == texts[SERVICE].count(capability) - 1
