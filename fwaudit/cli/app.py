@@ -41,8 +41,10 @@ def build(argv: Collection[str] = tuple(COMMANDS)) -> Any:
 
     @app.callback()
     def main(
+        verbose: Annotated[
+            bool, typer.Option("--verbose", help="With --version: what a bug report needs.", is_eager=True)] = False,
         version: Annotated[
-            bool, typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_version)
+            bool, typer.Option("--version", "-V", help="Print the version and exit.", callback=_version)
         ] = False,
     ) -> None:
         """Which ports of this host can really be reached, from where, and did the firewall policy mean it?
@@ -62,9 +64,15 @@ def _listed() -> None:
     """In the place of a command that is not run."""
 
 
-def _version(wanted: bool) -> None:
+def _version(context: typer.Context, wanted: bool) -> None:
+    """``--version``, answered before a command is looked for; ``--verbose``, which is read before it, says more."""
+    verbose = context.params.get("verbose", False)
     if wanted:
-        from fwaudit import __version__
+        from fwaudit.cli.version import tell
 
-        print(f"fwaudit {__version__}")
+        tell(verbose)
         raise typer.Exit
+    if verbose:
+        from fwaudit.errors import UsageError
+
+        raise UsageError("--verbose goes with --version", "Ask: fwaudit --version --verbose")

@@ -27,7 +27,7 @@ def pins(name: str, python: str) -> dict[str, str]:
 
 
 def entries(name: str) -> Iterator[str]:
-    text = (ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8")
+    text = (ROOT / f"locks/{name}.lock").read_text(encoding="utf-8")
     lines = "\n".join(line for line in text.replace("\\\n", " ").splitlines() if not line.lstrip().startswith("#"))
     return filter(None, lines.splitlines())
 
@@ -55,7 +55,7 @@ def test_the_lock_has_what_pyproject_wants(name, python):
     wrong = [str(each) for each in wanted(name)
              if (each.marker is None or each.marker.evaluate(environment(python)))
              and not each.specifier.contains(pinned.get(canonical(each.name), "0"), prereleases=True)]
-    assert not wrong, f"requirements/{name}.lock does not satisfy pyproject.toml: {wrong}; run scripts/lock"
+    assert not wrong, f"locks/{name}.lock does not satisfy pyproject.toml: {wrong}; run scripts/lock"
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -67,4 +67,4 @@ def test_ci_runs_what_the_package_carries(python):
 @pytest.mark.parametrize("name", ["runtime", "dev"])
 def test_every_pin_has_hashes_and_no_address(name):
     assert all("--hash=sha256:" in each for each in entries(name))
-    assert "://" not in (ROOT / f"requirements/{name}.lock").read_text(encoding="utf-8")
+    assert "://" not in (ROOT / f"locks/{name}.lock").read_text(encoding="utf-8")

@@ -66,6 +66,20 @@ def collect(machine: Machine, find: Callable[[Machine], Endpoint] = engine.find)
     yield from _containers(machine, endpoint, client, said)
 
 
+def engine_version(machine: Machine, find: Callable[[Machine], Endpoint] = engine.find) -> str:
+    """``Docker 28.2.2, API 1.50``, as the engine calls itself; empty where none answers. Without addresses."""
+    endpoint = find(machine)
+    if endpoint.missing:
+        return ""
+    try:
+        said = _connect(machine, endpoint).version(api_version=False)
+        parts = {str(part.get("Name", "")) for part in said.get("Components") or ()}
+        name = "Podman" if any("podman" in part.lower() for part in parts) else "Docker"
+        return f"{name} {said['Version']}, API {said['ApiVersion']}"
+    except Exception:  # as in collect
+        return ""
+
+
 def _connect(machine: Machine, endpoint: Endpoint, version: str = "auto") -> APIClient:
     from docker import APIClient
     from docker.tls import TLSConfig
