@@ -59,7 +59,7 @@ def _init(output: str | None, force: bool, snapshot: Path | None, timeout: float
     from fwaudit.render.check import policy_file
 
     output = output or _usual(snapshot)
-    if output not in ("", "-") and Path(output).exists() and not force:
+    if output not in ("", "-") and Path(output).exists() and not force and not _says_nothing(Path(output)):
         raise UsageError(f"{output} is there already", "Write over it with --force.")
     with without_collector():
         report = audit(load(snapshot, timeout))
@@ -81,6 +81,19 @@ def _usual(snapshot: Path | None) -> str:
     from fwaudit.host.collect import is_root
 
     return str(DEFAULT) if is_root() else "-"
+
+
+def _says_nothing(file: Path) -> bool:
+    """True for a policy without a word in force, such as a package brings: written over, it loses nothing."""
+    from dataclasses import replace
+
+    from fwaudit.errors import FwauditError
+    from fwaudit.model.compliance import Policy
+
+    try:
+        return replace(read(file), path="") == Policy()
+    except FwauditError:
+        return False
 
 
 def _check(file: Path) -> int:

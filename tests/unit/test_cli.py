@@ -360,3 +360,18 @@ def test_batch_is_fast(tmp_path):
     done = start(*trace("--batch", str(path)))
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 3000
     assert time.perf_counter() - begin < 10
+
+
+# ---- policy ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("# a package's, without a word in force\n", cli.OK), ('[[accept]]\nport = 22\nreason = "ssh"\n', cli.UNKNOWN),
+    ("[check]\nstrict = true\n", cli.UNKNOWN), ("not a policy", cli.UNKNOWN),
+])
+def test_policy_init_writes_over_nothing_that_is_in_force(text, code, tmp_path, capsys):
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    assert cli.run(["policy", "init", "--snapshot", str(DEMO), "-o", str(path)]) == code
+    assert ("[[accept]]" in path.read_text()) if code == cli.OK else (path.read_text() == text)
+    assert ("--force" in capsys.readouterr().err) == (code == cli.UNKNOWN)
