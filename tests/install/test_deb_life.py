@@ -19,7 +19,7 @@ import fwaudit
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 SUITES = os.environ.get("FWAUDIT_SUITES", "").split() or [own_suite()]
-POLICY = "etc/fwaudit/policy.toml"
+POLICY, CRON = "etc/fwaudit/policy.toml", "etc/cron.d/fwaudit"
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -36,6 +36,7 @@ def test_installed_used_upgraded_purged(suite, built, newer, tmp_path):
         _is_upgraded(root, newer)
         _a_fix_is_not_left_to_nobody(root)
         _state_is_made(root)
+        _removed_nothing_starts_it(root)
         root.run(["apt-get", "purge", "-y", "fwaudit"])
         assert _ours(root, before) == set()
         assert [name for name in root.files() if "fwaudit" in name] == []
@@ -112,7 +113,20 @@ def _a_fix_is_not_left_to_nobody(root: CleanRoot) -> None:
 
 
 def _state_is_made(root: CleanRoot) -> None:
-    """What it writes while it is used: a history."""
+    """What it writes while it is used: a history, and a check that runs by itself (here by cron)."""
     history = ["--history", "/var/lib/fwaudit/history.db"]
     root.run(["fwaudit", "check", "--snapshot", "/tmp/demo.tar.gz", *history, "-q"], code=1)  # 5432 is known
     assert (root.path / "var/lib/fwaudit/history.db").exists()
+    (root.path / "etc/cron.d").mkdir(exist_ok=True)
+    root.run(["fwaudit", "schedule", "install"])
+    assert "/usr/bin/fwaudit check" in (root.path / CRON).read_text()
+
+
+def _removed_nothing_starts_it(root: CleanRoot) -> None:
+    """Without a purge: what would start it is gone, and what it knows is kept."""
+    said = root.run(["apt-get", "remove", "-y", "fwaudit"])
+    assert f"removed: /{CRON}" in said
+    assert not (root.path / CRON).exists()
+    assert not (root.path / "usr/lib/fwaudit").exists()
+    assert (root.path / "var/lib/fwaudit/history.db").exists()
+    assert (root.path / POLICY).exists()
