@@ -5,6 +5,7 @@
     ├── SnapshotError       a snapshot cannot be read: not an archive, refused member, too large
     ├── ParseError          a source inside a snapshot does not read: names the source and the line
     ├── CollectError        the host cannot be asked at all (no root, no such platform)
+    ├── PreviewError        what would be cannot be told: an engine whose way of writing rules is not known
     ├── HistoryError        the database of earlier checks cannot be read or written
     ├── ScheduleError       the scheduled check cannot be put in place, or taken away
     └── FixError            a change of the firewall that is refused, or failed; the message says what the host is now
@@ -43,6 +44,10 @@ class ParseError(FwauditError):
 
 class CollectError(FwauditError):
     """The host cannot be asked at all."""
+
+
+class PreviewError(FwauditError):
+    """What a Compose file would make of the host cannot be told at all."""
 
 
 class HistoryError(FwauditError):

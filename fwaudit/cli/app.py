@@ -13,6 +13,7 @@ COMMANDS = {
     "report": "Which ports are open that the policy does not allow, and why.",
     "trace": "What becomes of a packet, rule by rule.",
     "check": "Hold the host to the policy; for timers and pipelines.",
+    "preview": "What a Compose file would expose, before it is up.",
     "diff": "What opened and what closed between two snapshots.",
     "history": "The checks that were written down, and since when.",
     "schedule": "Have the host checked regularly, by systemd or cron.",

@@ -74,7 +74,7 @@ def check(
     start = time.monotonic()
     with without_collector(), failures_told(wanted, doing):
         with failures(doing):
-            held_to = _policy(policy)
+            held_to = read_policy(policy)
             taken = doing[0].taken = load(snapshot, timeout)
             past = _past(book, taken.host, bool(hooks))
             doing.append(without_privileges(doing[0], account))
@@ -166,7 +166,8 @@ def code_of(checked: Checked) -> int:
     return {"ok": OK, "warning": WARNING, "critical": CRITICAL, "unknown": UNKNOWN}[checked.level]
 
 
-def _policy(path: Path | None) -> Policy:
+def read_policy(path: Path | None) -> Policy:
+    """The policy file that was named, or the usual one where it is there; else one that accepts nothing."""
     from fwaudit.cli.policy import DEFAULT, read
     from fwaudit.model.compliance import Policy
 

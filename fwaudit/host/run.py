@@ -15,7 +15,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,7 +125,8 @@ class Machine:
         finally:
             os.close(descriptor)
 
-    def run(self, argv: Sequence[str], limit: int = OUTPUT_LIMIT, timeout: float | None = None) -> Answer:
+    def run(self, argv: Sequence[str], limit: int = OUTPUT_LIMIT, timeout: float | None = None,
+            environment: Mapping[str, str] = ENVIRONMENT) -> Answer:
         """Run one command to its end. Exit status other than 0, a timeout and too much output are reasons."""
         source = Source(argv=tuple(argv))
         binary = self.which(argv[0])
@@ -135,14 +136,15 @@ class Machine:
         if seconds <= 0:
             return missing(f"no time left of {self.timeout:g} s", source)
         try:
-            return self._run(binary, source, limit, seconds)
+            return self._run(binary, source, limit, seconds, environment)
         except OSError as error:
             return missing(reason_of(error, binary), source)
 
-    def _run(self, binary: str, source: Source, limit: int, seconds: float) -> Answer:
+    def _run(self, binary: str, source: Source, limit: int, seconds: float,
+             environment: Mapping[str, str]) -> Answer:
         process = subprocess.Popen(
             [binary, *source.argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=ENVIRONMENT, cwd="/", start_new_session=True,
+            env=environment, cwd="/", start_new_session=True,
         )
         deadline = time.monotonic() + seconds
         with self._lock:

@@ -192,7 +192,8 @@ class Report:
     ``networks``: interface → its own networks (family, low, prefix), for putting sources into words; ``inside``: all
     networks and addresses of the host. ``unread``: (source, why) for what could not be looked at. ``firewall``: one
     line on what stands for policy here; ``policy``: the same in a word, ``ufw`` or ``INPUT``. ``hidden``: what filters
-    left out of exposures and findings.
+    left out of exposures and findings. ``preview``: the Compose files that the host is shown with, as if they were up;
+    empty for a host as it is.
     """
 
     host: str
@@ -207,6 +208,7 @@ class Report:
     inside: tuple[tuple[int, int, int], ...] = ()
     policy: Literal["ufw", "INPUT"] = "INPUT"
     hidden: Hidden = field(default_factory=Hidden)
+    preview: str = ""
 
     @property
     def every_exposure(self) -> tuple[Exposure, ...]:

@@ -55,6 +55,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "taken_at": report.taken_at,
         "firewall": report.firewall,
         "engine": report.engine,
+        **({"preview": report.preview} if report.preview else {}),
         "complete": report.complete,
         "summary": {
             "reachable_against_policy": len(against_policy(report)),

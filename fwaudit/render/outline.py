@@ -12,6 +12,11 @@ from fwaudit.render.rows import Row
 
 def headline(report: Report) -> tuple[str, str]:
     """The first line, about the whole host, and how it is meant: ``bad``, ``warn`` or ``good``."""
+    text, how = _now(report)
+    return (f"With {report.preview} up: {text[0].lower()}{text[1:]}", how) if report.preview else (text, how)
+
+
+def _now(report: Report) -> tuple[str, str]:
     count = len(against_policy(report))
     policy = "ufw" if report.policy == "ufw" else "the INPUT chain"
     if count:

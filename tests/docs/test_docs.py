@@ -131,12 +131,15 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
     (tmp_path / "host.tar.gz").write_bytes(DEMO.read_bytes())
     (tmp_path / "queries.jsonl").write_text(json.dumps({
         "id": 1, "in": "eth0", "src": "198.51.100.7", "dst": "203.0.113.10", "dport": 5432, "proto": "tcp"}) + "\n")
-    words = shlex.split(line)[1:]
+    words = shlex.split(line.partition(" && ")[0])[1:]
     words = ["host.tar.gz" if word == "PATH" else word for word in words]
     words = [word for word in words if not word.startswith("--drop-privileges")]  # this process has use for its own
     if words[0] == "trace" and not {"--to", "--batch"} & set(words):
         words += ["--in", "eth0", "--to", "203.0.113.10:5432"]
-    if words[0] in ("report", "trace", "check") and "--snapshot" not in words:
+    if words[0] == "preview":
+        for name in ("compose.yaml", "compose.prod.yaml"):
+            (tmp_path / name).write_text("services: {new: {image: redis, ports: ['7000:6379']}}\n")
+    if words[0] in ("report", "trace", "check", "preview") and "--snapshot" not in words:
         words += ["--snapshot", "host.tar.gz"]
     if words[:2] == ["policy", "init"]:
         words = ["policy", "init", "--snapshot", "host.tar.gz"]
@@ -169,7 +172,7 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
         build().commands["snapshot"].make_context("snapshot", [*words[1:], *([] if "-o" in words else ["-o", "x"])])
         return
     code = cli.run(words)
-    judges = "--exit-code" in words or words[0] == "check"
+    judges = "--exit-code" in words or words[0] in ("check", "preview")
     allowed = {cli.OK, cli.WARNING, cli.CRITICAL} if judges else {cli.OK}
     assert code in allowed, capsys.readouterr().err
 

@@ -1,0 +1,121 @@
+"""``fwaudit preview``: what a Compose file would expose on this host, before it is up."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fwaudit.cli.options import NoColor, Recorded, Timeout
+
+if TYPE_CHECKING:
+    from fwaudit.model.compliance import Checked
+    from fwaudit.model.report import Report
+
+_KEPT = "would-be.tar.gz"
+
+_HELP = """Say what a Compose file would expose on this host, before it is up.
+
+Its networks, containers and ports are added to the host's snapshot as this host's engine would write them, and every
+packet is walked through. Nothing is started, and nothing on the host is changed.
+
+Without FILE, what docker compose would find here is taken. Several files are merged, as by docker compose -f A -f B.
+
+Exit codes, as fwaudit check has them: 0 nothing would be reached that nobody answers for; 1 warnings; 2 something would
+be; 3 it could not be told, or the engine would refuse to start it.
+
+Examples:
+
+  fwaudit preview
+
+  fwaudit preview compose.yaml --profile debug
+
+  fwaudit preview compose.yaml --policy policy.toml --snapshot host.tar.gz --format sarif
+"""
+
+
+def preview(
+    files: Annotated[list[Path] | None, typer.Argument(
+        metavar="[FILE]...", help="The Compose files, in the order of docker compose -f.")] = None,
+    profile: Annotated[list[str] | None, typer.Option(
+        "--profile", metavar="NAME", help="Services of this profile as well; may be repeated.")] = None,
+    env_file: Annotated[list[Path] | None, typer.Option(
+        "--env-file", metavar="FILE", help="Variables, in the place of .env; may be repeated.")] = None,
+    project_name: Annotated[str, typer.Option(
+        "--project-name", "-p", metavar="NAME", help="The project's name, as for docker compose -p.")] = "",
+    policy: Annotated[Path | None, typer.Option(
+        "--policy", metavar="FILE", help="The policy file; /etc/fwaudit/policy.toml where there is one.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The whole host as it would be.")] = False,
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="What goes to stdout.")] = "table",
+    output: Annotated[list[str] | None, typer.Option(
+        "--output", "-o", metavar="FORMAT=FILE", help="Write this format to a file as well; may be repeated.")] = None,
+    keep: Annotated[Path | None, typer.Option(
+        "--keep", metavar="FILE", help="Write the host as it would be as a snapshot.")] = None,
+    snapshot: Recorded = None,
+    timeout: Timeout = 30.0,
+    no_color: NoColor = False,
+) -> int:
+    import time
+
+    from fwaudit.audit import audit
+    from fwaudit.cli.check import code_of, read_outputs, read_policy
+    from fwaudit.cli.monitoring import failures_told
+    from fwaudit.cli.source import load, without_collector, working
+    from fwaudit.exposure.compliance import check as judge
+    from fwaudit.host.compose import Asked, read
+    from fwaudit.host.run import Machine
+    from fwaudit.host.snapshot_file import write_snapshot
+    from fwaudit.preview.build import would_be
+    from fwaudit.preview.part import part
+
+    wanted = read_outputs([f"{format}=-", *(output or [])])
+    start = time.monotonic()
+    with without_collector(), failures_told(wanted):
+        held_to = read_policy(policy)
+        asked = Asked([str(each) for each in files or ()], tuple(profile or ()), [str(each) for each in env_file or ()],
+                      project_name)
+        said = read(asked, Machine(timeout))
+        taken = load(snapshot, timeout)
+        with working("working out who would reach what"):
+            found = would_be(taken, said.project)
+            report = part(audit(taken), audit(found.snapshot), found, ", ".join(said.project.files),
+                          everything=everything)
+            report = _with_notes(report, said.notes)
+            checked = judge(report, held_to, datetime.datetime.now(datetime.timezone.utc).date())
+        if keep is not None:
+            write_snapshot(found.snapshot, keep)
+        _write(checked, wanted, no_color, keep, time.monotonic() - start)
+    return code_of(checked)
+
+
+preview.__doc__ = _HELP
+
+
+def _with_notes(report: Report, notes: tuple[str, ...]) -> Report:
+    from dataclasses import replace
+
+    return replace(report, notes=(*notes, *report.notes))
+
+
+def _write(checked: Checked, wanted: list[tuple[str, str]], no_color: bool, keep: Path | None, seconds: float) -> None:
+    """The report's table, and what the policy says of it; every other format as fwaudit check has it."""
+    from dataclasses import replace
+
+    from fwaudit.cli.output import READABLE, SECRET, screen, write
+    from fwaudit.render.check import render as render_check
+    from fwaudit.render.checked import FORMATS
+    from fwaudit.render.style import Style
+    from fwaudit.render.table import render
+
+    checked = replace(checked, seconds=seconds)
+    for name, path in wanted:
+        if name != "table":
+            write(FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)
+            continue
+        style = replace(screen(no_color) if path == "-" else Style(), snapshot=str(keep or _KEPT))
+        text = render(checked.report, style)
+        if checked.policy.path:
+            text += f"\nHeld to {checked.policy.path}:\n{render_check(checked, style)}"
+        write(text, path)
