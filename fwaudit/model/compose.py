@@ -6,7 +6,9 @@ Nothing else of the file is kept: no environment, no command, no label, so that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

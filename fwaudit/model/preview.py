@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fwaudit.model.compose import Doubt, Mark, Pool
 from fwaudit.model.snapshot import Snapshot
+from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from fwaudit.errors import PreviewError
@@ -16,6 +15,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Chain, Table
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.packet.address import format_address
+from fwaudit.records import dataclass
 
 NATIVE = "docker-bridges"
 _FAMILIES = {4: "ip", 6: "ip6"}
