@@ -11,8 +11,8 @@ import typer
 from fwaudit.cli.options import NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
+    from fwaudit.cli.deeds import Deeds
     from fwaudit.model.compliance import Checked
-    from fwaudit.model.report import Report
 
 _KEPT = "would-be.tar.gz"
 
@@ -58,9 +58,11 @@ def preview(
     no_color: NoColor = False,
 ) -> int:
     import time
+    from dataclasses import replace
 
     from fwaudit.audit import audit
     from fwaudit.cli.check import code_of, read_outputs, read_policy
+    from fwaudit.cli.deeds import Deeds, without_privileges
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
     from fwaudit.exposure.compliance import check as judge
@@ -71,51 +73,47 @@ def preview(
     from fwaudit.preview.part import part
 
     wanted = read_outputs([f"{format}=-", *(output or [])])
+    doing = [Deeds([path for _, path in wanted[1:]] + ([str(keep)] if keep is not None else []))]
     start = time.monotonic()
-    with without_collector(), failures_told(wanted):
+    with without_collector(), failures_told(wanted, doing):
         held_to = read_policy(policy)
         asked = Asked([str(each) for each in files or ()], tuple(profile or ()), [str(each) for each in env_file or ()],
                       project_name)
         said = read(asked, Machine(timeout))
         taken = load(snapshot, timeout)
+        doing.append(without_privileges(doing[0], None))
         with working("working out who would reach what"):
             found = would_be(taken, said.project)
             report = part(audit(taken), audit(found.snapshot), found, ", ".join(said.project.files),
                           everything=everything)
-            report = _with_notes(report, said.notes)
+            report = replace(report, notes=(*said.notes, *report.notes))
             checked = judge(report, held_to, datetime.datetime.now(datetime.timezone.utc).date())
         if keep is not None:
             write_snapshot(found.snapshot, keep)
-        _write(checked, wanted, no_color, keep, time.monotonic() - start)
+        _write(replace(checked, seconds=time.monotonic() - start), wanted, doing[-1], no_color, keep)
     return code_of(checked)
 
 
 preview.__doc__ = _HELP
 
 
-def _with_notes(report: Report, notes: tuple[str, ...]) -> Report:
-    from dataclasses import replace
-
-    return replace(report, notes=(*notes, *report.notes))
-
-
-def _write(checked: Checked, wanted: list[tuple[str, str]], no_color: bool, keep: Path | None, seconds: float) -> None:
+def _write(checked: Checked, wanted: list[tuple[str, str]], deeds: Deeds, no_color: bool, keep: Path | None) -> None:
     """The report's table, and what the policy says of it; every other format as fwaudit check has it."""
     from dataclasses import replace
 
-    from fwaudit.cli.output import READABLE, SECRET, screen, write
+    from fwaudit.cli.deeds import put
+    from fwaudit.cli.output import READABLE, SECRET, screen
     from fwaudit.render.check import render as render_check
     from fwaudit.render.checked import FORMATS
     from fwaudit.render.style import Style
     from fwaudit.render.table import render
 
-    checked = replace(checked, seconds=seconds)
     for name, path in wanted:
         if name != "table":
-            write(FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)
+            put(deeds, FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)
             continue
         style = replace(screen(no_color) if path == "-" else Style(), snapshot=str(keep or _KEPT))
         text = render(checked.report, style)
         if checked.policy.path:
             text += f"\nHeld to {checked.policy.path}:\n{render_check(checked, style)}"
-        write(text, path)
+        put(deeds, text, path, SECRET)

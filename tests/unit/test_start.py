@@ -42,6 +42,7 @@ STARTS = [
     ("report --snapshot DEMO --format ocsf", 195, REPORT, "typer", ""),
     ("demo", 195, REPORT, "typer tabulate", ""),
     ("check --snapshot DEMO", 195, REPORT, "typer", ""),
+    ("preview TMP/compose --snapshot DEMO", 240, f"{REPORT} preview", "typer tabulate yaml", ""),
     ("check --snapshot DEMO --history TMP/runs", 220, REPORT, "typer", "sqlite3"),
     ("history --history TMP/runs", 20, "errors host model records render", "typer", "sqlite3"),
     ("diff DEMO DEMO", 190, REPORT, "typer", ""),
@@ -65,6 +66,7 @@ def folder(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("start")
     question = {"in": "eth0", "src": "198.51.100.7", "dst": "203.0.113.10", "dport": 5432, "proto": "tcp"}
     (made / "questions").write_text(json.dumps(question) + "\n")
+    (made / "compose").write_text("services: {new: {image: redis, ports: ['7000:6379']}}\n")
     (made / "policy").write_text("schema_version = 1\n")
     return made
 
