@@ -83,8 +83,9 @@ def check(
             checked = replace(checked, seconds=time.monotonic() - start)
             code = code_of(checked)
             _write(checked, wanted[1:], doing[-1])
-        notice = _remember(checked, past, doing[-1], bool(hooks))
-        if not (quiet and code == OK):
+        silent = quiet and code == OK
+        notice = _remember(checked, past, doing[-1], bool(hooks), silent)
+        if not silent:
             _write(checked, wanted[:1], doing[-1], no_color)
     untold = doing[-1].tell(as_data(notice)) if hooks else []
     say_untold(untold)
@@ -117,7 +118,7 @@ def _past(book: Path | None, host: str, hooks: bool) -> Past | None:
         return None
 
 
-def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool) -> Notice | None:
+def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool, silent: bool) -> Notice | None:
     """Say what opened and closed since the last run, and write this one down; what there is to tell."""
     from fwaudit.cli import say
     from fwaudit.cli.deeds import as_data
@@ -134,7 +135,7 @@ def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool) ->
     open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
     breaches = {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
     try:
-        if past.latest is not None:
+        if past.latest is not None and not silent:
             before = report_of(past.latest_packed, past.latest)
             found = compare(before, checked.report)
             if found:

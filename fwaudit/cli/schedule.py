@@ -169,7 +169,8 @@ def _tell(history: Path | None, notify: list[str], mail: list[str]) -> int:
     hooks = read_hooks(notify, mail)
     if not hooks:
         raise UsageError("nobody to tell", "Name somebody: --notify-command or --notify-mail")
-    problems = deliver(History(history or PATH), hooks)
+    kept = History(history or PATH)
+    problems = deliver(kept, hooks) if kept.path.exists() else []
     say_untold(problems)
     return UNKNOWN if problems else OK
 
@@ -186,7 +187,9 @@ def _status(history: Path | None, no_color: bool) -> int:
     try:
         if kept.path.exists():
             last, trouble = next(iter(kept.runs(1)), None), kept.trouble()
-    except (HistoryError, OSError) as error:
+    except PermissionError:
+        trouble = "only root can read the history"
+    except HistoryError as error:
         trouble = str(error)
     sys.stdout.write(_screen(found, last, trouble, screen(no_color)))
     return WARNING if found.problems or not found.on else OK

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import sys
 from pathlib import Path
 
 from fwaudit.errors import FixError
+from fwaudit.host import own
 from fwaudit.host.checkpoint import FOLDER
 from fwaudit.host.write import feed
 
 _SYSTEMD = Path("/etc/systemd/system")
 _CRON = Path("/etc/cron.d/fwaudit-fix")
-_PACKAGE = str(Path(__file__).resolve().parents[2])
 _MARK = "# Written by fwaudit fix --persist; fwaudit fix --revert removes it.\n"
 
 
@@ -69,8 +68,7 @@ _ENABLED = ("fwaudit-fix-restore.service", "fwaudit-fix-sync.service", "fwaudit-
 
 def _command(option: str, folder: Path) -> str:
     state = [] if folder == FOLDER else ["--state", str(folder.absolute())]
-    return shlex.join(["/usr/bin/env", f"PYTHONPATH={_PACKAGE}", sys.executable, "-m", "fwaudit", "fix", option,
-                       *state])
+    return shlex.join(own.command("fix", option, *state))
 
 
 def _units(root: Path, state: Path = FOLDER) -> dict[Path, str]:

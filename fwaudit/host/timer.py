@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from fwaudit.errors import FixError
+from fwaudit.host import own
 from fwaudit.host.checkpoint import Store, boot_id, clock
 from fwaudit.host.run import ENVIRONMENT, PATH
 from fwaudit.host.write import feed
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
 _STEP = 0.5
 
 
@@ -60,9 +59,8 @@ def unit(identity: str) -> str:
 
 
 def command(identity: str, folder: Path) -> tuple[str, ...]:
-    """The command line that takes one checkpoint back, by the very Python and package that run now."""
-    return ("/usr/bin/env", f"PYTHONPATH={_PACKAGE}", sys.executable, "-m", "fwaudit", "fix", "--revert",
-            "--unconfirmed", identity, "--state", str(folder))
+    """The command line that takes one checkpoint back, by the very fwaudit that runs now."""
+    return own.command("fix", "--revert", "--unconfirmed", identity, "--state", str(folder))
 
 
 def wait(store: Store, identity: str, seconds: float, now: Callable[[], float] = clock) -> bool:

@@ -83,6 +83,15 @@ def test_a_host_that_was_checked_before_there_were_hooks_is_no_news(place):
     assert len(told(place)) == 1
 
 
+def test_quietly_nothing_is_said_where_all_is_well_also_not_what_has_changed(place, capsys):
+    check("open")
+    assert "CRITICAL" in capsys.readouterr().out
+    assert check("closed") == 0
+    assert capsys.readouterr() == ("", "")
+    check("open")
+    assert "4 ports opened" in capsys.readouterr().err
+
+
 def test_another_host_in_the_same_history_is_none_of_its_business(place):
     hook = ("--notify-command", str(place / "hook"))
     check("open", *hook)
@@ -195,7 +204,8 @@ def test_a_history_of_the_version_before_is_brought_up_to_date(place, capsys):
         database.execute("PRAGMA user_version = 1")
         database.execute("INSERT INTO run (taken_at, host, level, breaches, complete, snapshot) VALUES "
                          "('2026-11-25T00:00:00Z', 'machine', 'critical', 1, 1, ?)", (Path("open").read_bytes(),))
-    check("closed", "--notify-command", str(place / "hook"))
+    hook = ("--notify-command", str(place / "hook"))
+    assert cli.run(["check", "--snapshot", "closed", "--history", "h.db", *hook]) == 0
     assert "since 2026-11-25" in capsys.readouterr().err
     notice, = told(place)
     assert (notice["level"], notice["was"]) == ("ok", "critical")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from requirements import requires
 from fwaudit import cli
 from fwaudit.cli.schedule import _screen
 from fwaudit.errors import FixError
+from fwaudit.host import own
 from fwaudit.host.history import Run
 from fwaudit.host.schedule import install as module
 from fwaudit.host.schedule.state import State, next_time
@@ -227,3 +229,22 @@ def test_when_cron_runs_next(fields, when):
     assert next_time(fields, NOW).removesuffix(" UTC") == when
 
 
+
+
+@pytest.mark.parametrize(("started", "command"), [
+    ("DIR/bin/fwaudit", ["DIR/bin/fwaudit"]),  # what pip or a package made
+    ("REPO/.venv/fwaudit/start.py", ["REPO/scripts/fwaudit"]),  # a clone, which knows where its dependencies are
+    ("REPO/fwaudit/__main__.py", ["/usr/bin/env", "PYTHONPATH=REPO", "PYTHON", "-m", "fwaudit"]),
+    ("DIR/none/fwaudit", ["/usr/bin/env", "PYTHONPATH=REPO", "PYTHON", "-m", "fwaudit"]),
+])
+def test_it_is_started_again_as_it_was_started(tmp_path, monkeypatch, started, command):
+    def named(text: str) -> str:
+        if text == "PYTHON":
+            return sys.executable
+        return text.replace("DIR", str(tmp_path)).replace("REPO", str(own._PACKAGE))
+
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/fwaudit").write_text("#!/bin/sh\n")
+    (tmp_path / "bin/fwaudit").chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [named(started)])
+    assert own.command("check", "-q") == (*map(named, command), "check", "-q")
