@@ -35,7 +35,9 @@ _OVERRIDE = "CAP_DAC_OVERRIDE"
 _SPREAD = {"hourly": "5min", "daily": "1h", "weekly": "6h"}
 _TELL = """\
 # Telling others is not sandboxed: a mail program has users and folders of its own. It reads nothing but the words that
-# the check has left in its history.
+# the check has left in its history. What a mail program goes on to do in the background (exim delivers so) is not ended
+# with this unit.
+KillMode=process
 """
 _NO_NETWORK = """\
 # it talks to the kernel and to the engine's socket, and to nobody else
