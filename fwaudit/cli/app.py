@@ -17,6 +17,7 @@ COMMANDS = {
     "diff": "What opened and what closed between two snapshots.",
     "history": "The checks that were written down, and since when.",
     "schedule": "Have the host checked regularly, by systemd or cron.",
+    "watch": "Say what opens and what closes, seconds after it does.",
     "policy": "Write or check the file of what is meant to be open.",
     "fix": "Make published ports obey the policy: shown, proven, reversible.",
     "findings": "Every kind of finding, and a page on each.",

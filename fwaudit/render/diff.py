@@ -38,14 +38,14 @@ def render(old: Report, new: Report, found: Sequence[Difference], style: Style |
     parts = ["\n".join(style.paint(line, how) for line in fold(text, style.width)),
              "\n".join(fold(f"{_named(old)} → {_named(new)}", style.width))]
     for effect in EFFECTS:
-        alike = _alike(old, new, [each for each in found if each.effect == effect])
-        if alike:
+        items = alike(old, new, [each for each in found if each.effect == effect])
+        if items:
             policy = _policy(new) if effect == "opened" else _denier(old, new)
             lines = [style.paint(f"{_TITLES[effect].format(policy=policy)}:", _HOW[effect])]
-            for ports, words in alike[:_SHOWN_LINES]:
+            for ports, words in items[:_SHOWN_LINES]:
                 lines += _item(f"{ports}: {words}", style.width)
-            if len(alike) > _SHOWN_LINES:
-                lines.append(f"  … and {len(alike) - _SHOWN_LINES:,} more; --format json has every one.")
+            if len(items) > _SHOWN_LINES:
+                lines.append(f"  … and {len(items) - _SHOWN_LINES:,} more; --format json has every one.")
             parts.append("\n".join(lines))
     unread = [f"{_named(report)}: {source}: {why}" for report in (old, new) for source, why in report.unread]
     if unread:
@@ -94,9 +94,9 @@ def _named(report: Report) -> str:
     return " ".join(filter(None, (clean(report.host), clean(report.taken_at)))) or "a host"
 
 
-def _alike(old: Report, new: Report, found: Sequence[Difference]) -> list[tuple[str, str]]:
+def alike(old: Report, new: Report, found: Sequence[Difference]) -> list[tuple[str, str]]:
     """(ports, what became of them): what reads alike is said once, in the order of the worst."""
-    alike: dict[tuple[str, str, str], dict[int, set[int]]] = {}
+    merged: dict[tuple[str, str, str], dict[int, set[int]]] = {}
     for each in found:
         exposure = each.exposure
         service = exposure.service
@@ -104,9 +104,9 @@ def _alike(old: Report, new: Report, found: Sequence[Difference]) -> list[tuple[
         bound = f"{service.bound} port " if service.kind != "container-port" and service.bound != "*" else ""
         bound = "container port " if service.kind == "container-port" else bound
         key = (head + clean(bound), f"/{_protocol(exposure)} of {who(exposure)}", _words(old, new, each))
-        alike.setdefault(key, {}).setdefault(service.port, set()).add(exposure.family)
+        merged.setdefault(key, {}).setdefault(service.port, set()).add(exposure.family)
     return [(f"{head}{_numbers(list(ports))}{name}{_families(ports.values())}", words)
-            for (head, name, words), ports in alike.items()]
+            for (head, name, words), ports in merged.items()]
 
 
 def _numbers(ports: Sequence[int]) -> str:

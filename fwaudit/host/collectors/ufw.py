@@ -21,8 +21,8 @@ FILES = {
         "sysctl.conf")},
 }
 _OPTIONAL = frozenset({"ufw/sysctl.conf"})
-_HOOKS = ("before.init", "after.init")
-_PROFILES = "/etc/ufw/applications.d"
+HOOKS = ("/etc/ufw/before.init", "/etc/ufw/after.init")
+PROFILES = "/etc/ufw/applications.d"
 _PROFILE_LIMIT, _PROFILES_LIMIT = 1 << 16, 500
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]{0,63}")
 # Seen to list a chain without making its table (ran, in a fresh namespace); some older ones make it.
@@ -54,27 +54,28 @@ def _file(machine: Machine, name: str, path: str) -> Iterator[Collected]:
 def _profiles(machine: Machine) -> Iterator[Collected]:
     """Application profiles. Hidden files and names that no package would choose are passed over, as ufw does."""
     try:
-        names = sorted(os.listdir(machine.path(_PROFILES)))  # noqa: PTH208 (names are wanted, not paths)
+        names = sorted(os.listdir(machine.path(PROFILES)))  # noqa: PTH208 (names are wanted, not paths)
     except FileNotFoundError:
         return
     except OSError as error:
-        yield missing(reason_of(error, _PROFILES)).named("ufw/applications.d")
+        yield missing(reason_of(error, PROFILES)).named("ufw/applications.d")
         return
     for name in [name for name in names if _PROFILE_NAME.fullmatch(name)][:_PROFILES_LIMIT]:
-        yield machine.read(f"{_PROFILES}/{name}", _PROFILE_LIMIT).named(f"ufw/applications.d/{name}")
+        yield machine.read(f"{PROFILES}/{name}", _PROFILE_LIMIT).named(f"ufw/applications.d/{name}")
 
 
 def _hooks(machine: Machine) -> Collected:
     """``{"before.init": {"executable": true}, …}``: scripts that ufw runs if they are executable, and that may change
     anything (ufw-framework(8))."""
     found = {}
-    for name in _HOOKS:
+    for path in HOOKS:
+        name = path.rpartition("/")[2]
         try:
-            found[name] = {"executable": bool(machine.path(f"/etc/ufw/{name}").stat().st_mode & 0o111)}
+            found[name] = {"executable": bool(machine.path(path).stat().st_mode & 0o111)}
         except FileNotFoundError:
             continue
         except OSError as error:
-            return missing(reason_of(error, f"/etc/ufw/{name}")).named("ufw/hooks.json")
+            return missing(reason_of(error, path)).named("ufw/hooks.json")
     return Collected("ufw/hooks.json", json.dumps(found, sort_keys=True).encode() + b"\n", Source())
 
 
