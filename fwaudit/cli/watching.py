@@ -176,20 +176,42 @@ def _audit(asked: Asked, policy: Policy, packed: bytes | None, silent: set[str],
     checked = check(audit(taken), policy, datetime.now(timezone.utc).date())
     head = headline(checked)
     before: Reference | None = pickle.loads(packed) if packed is not None else None  # noqa: S301 (a child of ours)
+    since = ""
+    problems: list[str] = []
+    if before is None and asked.history is not None:
+        before, since = _earlier(asked.history, checked.report.host, problems)
     if before is None:
         after, news = begin(checked, head), News(checked.report, checked.report)
     else:
         after, news = follow(before, checked, head)
     was = before.level if before is not None and before.level != checked.level else ""
-    text = _text(asked, checked, news, silent, head, was, before is None or before.headline != head)
-    problems: tuple[str, ...] = ()
-    if asked.history is not None and (before is None or news or before.headline != head):
-        problems = _remember(asked.history, checked, taken)
+    changed = before is None or bool(news) or before.headline != head
+    text = _text(asked, checked, news, silent, head, was, changed or packed is None, since)
+    if asked.history is not None and (changed or packed is None):
+        problems += _remember(asked.history, checked, taken)
     notice = _notice(checked, head, news, was) if before is not None and (news or was) else None
-    return Given(text, pickle.dumps(after), _pids(taken), bool(after.lost), notice, problems)
+    return Given(text, pickle.dumps(after), _pids(taken), bool(after.lost), notice, tuple(problems))
 
 
-def _text(asked: Asked, checked: Checked, news: News, silent: set[str], head: str, was: str, state: bool) -> str:
+def _earlier(path: Path, host: str, problems: list[str]) -> tuple[Reference | None, str]:
+    """The latest run that was written down, and when: what changed while nobody watched is told as well."""
+    from fwaudit.audit import audit
+    from fwaudit.errors import FwauditError
+    from fwaudit.exposure.follow import Reference
+    from fwaudit.host.history import History
+
+    try:
+        kept = History(path)
+        runs = [each for each in (kept.runs(1) if path.exists() else ()) if each.host == host]
+        if runs:
+            return Reference(audit(kept.snapshot(runs[0].id)), runs[0].level), runs[0].taken_at
+    except FwauditError as error:
+        problems.append(f"what was written down cannot be compared with: {error}")
+    return None, ""
+
+
+def _text(asked: Asked, checked: Checked, news: News, silent: set[str], head: str, was: str, state: bool,
+          since: str) -> str:
     from dataclasses import replace
 
     from fwaudit.render import watch
@@ -198,6 +220,9 @@ def _text(asked: Asked, checked: Checked, news: News, silent: set[str], head: st
     shown = replace(news, lost=tuple(each for each in news.lost if each[0] not in silent),
                     back=tuple(each for each in news.back if each != "docker"))
     parts = list(watch.records(at, shown) if asked.json else watch.lines(at, shown, asked.style))
+    if parts and since:
+        parts.insert(0, watch.record("since", at, since=since) if asked.json
+                     else watch.said(at, "since", f"{since}, before this watch began:", asked.style))
     if state:
         parts.append(watch.state_record(at, checked, head, was) if asked.json
                      else watch.state_line(at, head, was, asked.style))
@@ -218,7 +243,7 @@ def _notice(checked: Checked, head: str, news: News, was: str) -> Notice:
     return Notice(report.host, report.taken_at, checked.level, was or checked.level, head, text, data)
 
 
-def _remember(path: Path, checked: Checked, taken: Snapshot) -> tuple[str, ...]:
+def _remember(path: Path, checked: Checked, taken: Snapshot) -> list[str]:
     """Write it down as ``check`` does; what went wrong."""
     from fwaudit.errors import FwauditError
     from fwaudit.host.history import History
@@ -230,8 +255,8 @@ def _remember(path: Path, checked: Checked, taken: Snapshot) -> tuple[str, ...]:
     try:
         History(path).record(taken, checked.level, checked.report.complete, breaches)
     except FwauditError as error:
-        return (f"this is not written down: {error}",)
-    return ()
+        return [f"this is not written down: {error}"]
+    return []
 
 
 def _pids(taken: Snapshot) -> tuple[int, ...]:
