@@ -22,20 +22,20 @@ _WORDS: dict[Effect, str] = {
 _HOW = {"OPENED": "bad", "FOUND OPEN": "bad", "PERHAPS OPEN": "warn", "opened": "warn", "found open": "warn",
         "closed": "good", "lost": "warn", "back": "good", "trouble": "warn", "finding": "warn",
         "CRITICAL": "bad", "WARNING": "warn", "UNKNOWN": "warn", "OK": "good"}
+_INDENT = " " * 6
 _UNSEEN = "until it can be looked at, nothing that only it can tell is determined, and nothing is taken for closed"
 
 
 def said(at: str, word: str, text: str, style: Style | None) -> str:
     """One line, with a newline at its end. ``style`` None: as long as it is, for a log; else folded, for a screen."""
-    head = f"{at}  {word}"
+    text = clean(text)
     if style is None:
-        return f"{head}  {clean(text)}\n"
-    first, *rest = fold(f"{head}  {clean(text)}", max(style.width, 40)) or [head]
-    rest = fold(" ".join(rest), max(style.width, 40) - 6) if rest else []
-    body = first[len(at):].removeprefix("  ")
-    if body.startswith(word):
-        body = style.paint(word, _HOW.get(word, "dim")) + body[len(word):]
-    return "\n".join([f"{style.paint(at, 'dim')}  {body.lstrip()}", *(f"      {line}" for line in rest), ""])
+        return f"{at}  {word}  {text}\n"
+    place = "x" * (len(at) + len(word) + 3)  # what stands before the text, as one word
+    first, *more = fold(f"{place} {text}", style.width)
+    rest = fold(" ".join(more), style.width - len(_INDENT)) if more else []
+    head = f"{style.paint(at, 'dim')}  {style.paint(word, _HOW.get(word, 'dim'))}  {first[len(place) + 1:]}"
+    return "\n".join([head.rstrip(), *(f"{_INDENT}{line}" for line in rest), ""])
 
 
 def record(event: str, at: str, **more: Any) -> str:
