@@ -125,15 +125,11 @@ def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool, si
     from fwaudit.cli.telling import notice_of, report_of
     from fwaudit.errors import FwauditError
     from fwaudit.exposure.diff import compare
-    from fwaudit.render.check import short_name
     from fwaudit.render.diff import headline
     from fwaudit.render.notice import state
-    from fwaudit.render.places import exposure_identity
 
     if past is None:
         return notice_of(None, checked) if hooks else None
-    open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
-    breaches = {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
     try:
         if past.latest is not None and not silent:
             before = report_of(past.latest_packed, past.latest)
@@ -145,11 +141,20 @@ def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool, si
         say(f"fwaudit: what has changed since run {past.latest.id if past.latest else 0} is not known: {error}")
     notice = notice_of(past, checked) if hooks else None
     try:
-        deeds.record(checked.level, checked.report.complete, breaches, state(checked), as_data(notice))
+        deeds.record(checked.level, checked.report.complete, breaches_of(checked), state(checked), as_data(notice))
     except FwauditError as error:
         _not_written(error)
         return notice_of(None, checked) if hooks else None
     return notice
+
+
+def breaches_of(checked: Checked) -> dict[str, str]:
+    """Identity → name of every port that nobody answers for, as the history has them."""
+    from fwaudit.render.check import short_name
+    from fwaudit.render.places import exposure_identity
+
+    open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
+    return {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
 
 
 def _not_written(error: FwauditError) -> None:

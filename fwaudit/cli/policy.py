@@ -117,12 +117,3 @@ def read(file: Path) -> Policy:
         raise UsageError(f"cannot read {file}: {error.strerror}", "Write one: fwaudit policy init -o FILE") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8: {error.reason}") from error
-
-
-def held_to(file: Path | None) -> Policy:
-    """The policy in a file; without one, that of the usual place, and an empty one where there is none."""
-    from fwaudit.model.compliance import Policy
-
-    if file is None and not DEFAULT.exists():
-        return Policy()
-    return read(file or DEFAULT)

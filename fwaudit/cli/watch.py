@@ -55,8 +55,9 @@ def watch(
     import sys
 
     from fwaudit.cli import INTERRUPTED, OK
+    from fwaudit.cli.check import read_policy
     from fwaudit.cli.output import screen
-    from fwaudit.cli.policy import DEFAULT, held_to
+    from fwaudit.cli.policy import DEFAULT
     from fwaudit.cli.watching import Asked, Following
     from fwaudit.errors import CollectError, UsageError
     from fwaudit.host.collect import is_root
@@ -70,7 +71,7 @@ def watch(
     if format not in ("table", "json"):
         raise UsageError(f"no such format: {format}", "There are: table, json.")
     hooks = read_hooks(notify_command or (), notify_mail or ())
-    held_to(policy)  # a mistake in it is said before anything else
+    read_policy(policy)  # a mistake in it is said before anything else
     if not is_root():
         raise CollectError("watching needs root: without it, not everything can be seen", "Run: sudo fwaudit watch")
     style = screen(no_color) if sys.stdout.isatty() else None

@@ -1,17 +1,26 @@
-"""What ``watch`` does at each turn: audit and compare in a child, print here, tell whoever wants to be told."""
+"""What ``watch`` does at each turn: audit and compare in a child, print here, tell whoever wants to be told.
+
+The child gives up root's capabilities once it has read, as ``check`` does. What it gives is text and numbers; only
+another child without capabilities unpacks the reference that it leaves.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import pickle
 import sys
 from collections import deque
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwaudit.records import dataclass
 
 if TYPE_CHECKING:
+    from fwaudit.cli.telling import Past
     from fwaudit.exposure.follow import News, Reference
     from fwaudit.host.notify import Hooks
     from fwaudit.host.watch.events import Event
@@ -42,13 +51,15 @@ class Asked:
 class Given:
     """What a child gives of one audit. ``text``: to be printed. ``reference``: for the next audit, packed, since nobody
     here looks at it. ``pids``: a process of each container. ``blind``: not everything could be seen that could before.
+    ``notice``: what is to be told and is not in the history, as data; ``written``: what is to be told is there.
     ``problems``: what went wrong beside it."""
 
     text: str
-    reference: bytes
+    reference: str
     pids: tuple[int, ...]
     blind: bool
-    notice: Notice | None = None
+    notice: dict[str, Any] | None = None
+    written: bool = False
     problems: tuple[str, ...] = ()
 
 
@@ -56,15 +67,16 @@ class Following:
     """The follower of the loop (host/watch/loop.py)."""
 
     def __init__(self, asked: Asked, sockets: Sockets) -> None:
-        from fwaudit.cli.policy import held_to
+        from fwaudit.cli.check import read_policy
 
         self.blind = False
         self._asked = asked
         self._sockets = sockets
-        self._policy: Policy = held_to(asked.policy)
-        self._reference: bytes | None = None
+        self._policy: Policy = read_policy(asked.policy)
+        self._reference: str | None = None
         self._lost: set[str] = set()
         self._untold: deque[Notice] = deque(maxlen=_KEPT_NOTICES)
+        self._written = asked.history is not None and bool(asked.hooks)  # what an earlier process left
         self._again = 0.0
         self._said: dict[str, str] = {}
         _load_everything()
@@ -76,58 +88,72 @@ class Following:
         from fwaudit.host.collect import collect
 
         with without_collector():
-            return pickle.dumps(_audit(self._asked, self._policy, self._reference, self._lost,
-                                       collect(timeout=self._asked.timeout)))
+            given = _audit(self._asked, self._policy, self._reference, self._lost,
+                           collect(timeout=self._asked.timeout))
+            return json.dumps(asdict(given)).encode()
 
     def tell(self) -> bytes:
+        from fwaudit.errors import HistoryError
+        from fwaudit.host.history import History
         from fwaudit.host.notify import notify
+        from fwaudit.host.outbox import deliver
 
         told, problems = 0, []
+        if self._written and self._asked.history is not None:
+            try:
+                problems += deliver(History(self._asked.history), self._asked.hooks)
+            except HistoryError as error:
+                problems.append(str(error))
         for each in self._untold:
-            problems = notify(each, self._asked.hooks)
-            if problems:
+            failed = notify(each, self._asked.hooks)
+            problems += failed
+            if failed:
                 break
             told += 1
-        return pickle.dumps((told, problems))
+        return json.dumps([told, problems]).encode()
 
     # ---- here -------------------------------------------------------------------------------------------------------
 
     def audited(self, given: bytes | None, why: str) -> bool:
         from fwaudit.host.watch import systemd
+        from fwaudit.model.notice import Notice
 
         if given is None:
             self.blind = True
             self._trouble("audit", f"the audit failed: {why}; what is open now could not be determined")
             return False
-        seen: Given = pickle.loads(given)  # noqa: S301 (from our own child, over a pipe that nobody else has)
+        seen = Given(**json.loads(given))
         self._trouble("audit", "")
         self._trouble("history", "; ".join(seen.problems))
         _print(seen.text)
         self._reference, self.blind, self._sockets.pids = seen.reference, seen.blind, seen.pids
         systemd.notify("READY=1")
-        if seen.notice is not None and self._asked.hooks:
+        if seen.notice is not None:
             if len(self._untold) == _KEPT_NOTICES:
                 self._trouble("dropped", "nobody could be told for so long that old notices are given up")
-            self._untold.append(seen.notice)
-        return bool(self._untold)
+            self._untold.append(Notice(**seen.notice))
+        self._written = self._written or seen.written
+        return bool(seen.notice or seen.written)
 
     def told(self, given: bytes | None, why: str) -> bool:
         from fwaudit.host.watch.loop import clock
 
-        count, problems = pickle.loads(given) if given is not None else (0, [why])  # noqa: S301 (as above)
+        count, problems = json.loads(given) if given is not None else (0, [why])
         for _ in range(count):
             self._untold.popleft()
+        more = len(self._untold) > 0 and not problems
+        self._written = self._written and bool(problems)
         self._trouble("notify", f"not told: {'; '.join(problems)}; it is tried again" if problems else "")
         self._again = clock() + _RETRY
-        return bool(self._untold) and not problems
+        return more
 
     def heard(self, event: Event) -> None:
-        from fwaudit.cli.policy import held_to
+        from fwaudit.cli.check import read_policy
         from fwaudit.errors import FwauditError
 
         if event.source == "policy":
             try:
-                self._policy = held_to(self._asked.policy)
+                self._policy = read_policy(self._asked.policy)
                 self._trouble("policy", "")
             except FwauditError as error:
                 self._trouble("policy", f"{error}; the policy stays what it was")
@@ -143,7 +169,7 @@ class Following:
         from fwaudit.host.watch.loop import clock
 
         systemd.notify("WATCHDOG=1")
-        return bool(self._untold) and clock() >= self._again
+        return bool(self._untold or self._written) and clock() >= self._again
 
     def _trouble(self, about: str, text: str) -> None:
         """Said when it is new, and not again while it stays the same."""
@@ -166,48 +192,70 @@ class Following:
             _print(watch.back_line(_now(), event.source, self._asked.style))
 
 
-def _audit(asked: Asked, policy: Policy, packed: bytes | None, silent: set[str], taken: Snapshot) -> Given:
+def _audit(asked: Asked, policy: Policy, packed: str | None, silent: set[str], taken: Snapshot) -> Given:
     """One audit. ``silent``: sources of events that have been said to be lost, and are not said again."""
     from fwaudit.audit import audit
     from fwaudit.exposure.compliance import check
     from fwaudit.exposure.follow import News, begin, follow
+    from fwaudit.render import watch
     from fwaudit.render.check import headline
 
-    checked = check(audit(taken), policy, datetime.now(timezone.utc).date())
-    head = headline(checked)
-    before: Reference | None = pickle.loads(packed) if packed is not None else None  # noqa: S301 (a child of ours)
-    since = ""
     problems: list[str] = []
-    if before is None and asked.history is not None:
-        before, since = _earlier(asked.history, checked.report.host, problems)
+    past = _past(asked.history, taken.host, problems) if packed is None and asked.history is not None else None
+    _give_up(asked.history)
+    checked = check(audit(taken), policy, datetime.now(timezone.utc).date())
+    head, before = headline(checked), _reference(packed, past, problems)
     if before is None:
         after, news = begin(checked, head), News(checked.report, checked.report)
     else:
         after, news = follow(before, checked, head)
     was = before.level if before is not None and before.level != checked.level else ""
-    changed = before is None or bool(news) or before.headline != head
-    text = _text(asked, checked, news, silent, head, was, changed or packed is None, since)
-    if asked.history is not None and (changed or packed is None):
-        problems += _remember(asked.history, checked, taken)
-    notice = _notice(checked, head, news, was) if before is not None and (news or was) else None
-    return Given(text, pickle.dumps(after), _pids(taken), bool(after.lost), notice, tuple(problems))
+    said = packed is None or bool(news) or before is None or before.headline != head
+    text = _text(asked, checked, news, silent, head, was, said, before.report.taken_at if before and past else "")
+    notice = None
+    if asked.hooks and before is not None and (news or was):
+        notice = asdict(watch.notice(checked, head, news, was))
+    written = said and asked.history is not None and _remember(asked, checked, taken, notice, problems)
+    reference = base64.b64encode(pickle.dumps(after)).decode()
+    return Given(text, reference, _pids(taken), bool(after.lost), None if written else notice,
+                 written and notice is not None, tuple(problems))
 
 
-def _earlier(path: Path, host: str, problems: list[str]) -> tuple[Reference | None, str]:
-    """The latest run that was written down, and when: what changed while nobody watched is told as well."""
-    from fwaudit.audit import audit
+def _past(path: Path, host: str, problems: list[str]) -> Past | None:
+    """The latest run that was written down: what changed while nobody watched is told as well."""
+    from fwaudit.cli.telling import read_past
     from fwaudit.errors import FwauditError
-    from fwaudit.exposure.follow import Reference
-    from fwaudit.host.history import History
 
     try:
-        kept = History(path)
-        runs = [each for each in (kept.runs(1) if path.exists() else ()) if each.host == host]
-        if runs:
-            return Reference(audit(kept.snapshot(runs[0].id)), runs[0].level), runs[0].taken_at
+        past = read_past(path, host, False)
     except FwauditError as error:
-        problems.append(f"what was written down cannot be compared with: {error}")
-    return None, ""
+        problems.append(str(error))
+        return None
+    return past if past.latest is not None and past.latest.host == host else None
+
+
+def _give_up(history: Path | None) -> None:
+    """What follows is made of hostile data: without capabilities, but for those that writing it down needs."""
+    from fwaudit.host.privileges import code, give_up, needed
+
+    with suppress(OSError):
+        give_up(None, needed([str(history)] if history else [], code()))
+
+
+def _reference(packed: str | None, past: Past | None, problems: list[str]) -> Reference | None:
+    from fwaudit.cli.telling import report_of
+    from fwaudit.errors import FwauditError
+    from fwaudit.exposure.follow import Reference
+
+    if packed is not None:
+        found: Reference = pickle.loads(base64.b64decode(packed))  # noqa: S301 (a child's; and see the head)
+        return found
+    if past is not None and past.latest is not None:
+        try:
+            return Reference(report_of(past.latest_packed, past.latest), past.latest.level)
+        except FwauditError as error:
+            problems.append(f"what was written down cannot be compared with: {error}")
+    return None
 
 
 def _text(asked: Asked, checked: Checked, news: News, silent: set[str], head: str, was: str, state: bool,
@@ -229,34 +277,22 @@ def _text(asked: Asked, checked: Checked, news: News, silent: set[str], head: st
     return "".join(parts)
 
 
-def _notice(checked: Checked, head: str, news: News, was: str) -> Notice:
-    import json
-
-    from fwaudit.model.notice import Notice
-    from fwaudit.render import watch
-
-    report = checked.report
-    lines = [line for each in watch.lines(report.taken_at, news, None) for line in each.splitlines()]
-    text = "\n".join([head, "", *lines, "", f"{report.host}, {report.taken_at}",
-                      "Why, and what to do: fwaudit report"])
-    data = {"changes": [json.loads(each) for each in watch.records(report.taken_at, news)]}
-    return Notice(report.host, report.taken_at, checked.level, was or checked.level, head, text, data)
-
-
-def _remember(path: Path, checked: Checked, taken: Snapshot) -> list[str]:
-    """Write it down as ``check`` does; what went wrong."""
+def _remember(asked: Asked, checked: Checked, taken: Snapshot, notice: dict[str, Any] | None,
+              problems: list[str]) -> bool:
+    """Write it down as ``check`` does, with what is to be told; False and a problem where that cannot be."""
+    from fwaudit.cli.check import breaches_of
+    from fwaudit.cli.deeds import Deeds
     from fwaudit.errors import FwauditError
-    from fwaudit.host.history import History
-    from fwaudit.render.check import short_name
-    from fwaudit.render.places import exposure_identity
+    from fwaudit.render.notice import state
 
-    open_now = [each.exposure for each in checked.judged if each.standing == "breach"]
-    breaches = {exposure_identity(checked.report, each): f"{short_name(each)} IPv{each.family}" for each in open_now}
+    deeds = Deeds((), asked.history, asked.hooks)
+    deeds.taken = taken
     try:
-        History(path).record(taken, checked.level, checked.report.complete, breaches)
+        deeds.record(checked.level, checked.report.complete, breaches_of(checked), state(checked), notice)
     except FwauditError as error:
-        return [f"this is not written down: {error}"]
-    return []
+        problems.append(f"this is not written down: {error}")
+        return False
+    return True
 
 
 def _pids(taken: Snapshot) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def news(checked: Checked, before: Report, was: str, state_then: str) -> Notice 
     parts += _listed("New findings", appeared) + _listed("Findings that are gone", gone)
     parts += ["\n".join(["The policy:", *_items(list(map(clean, checked.warnings)))])] if checked.warnings else []
     data = {"since": before.taken_at, "changes": diff.changes_json(before, report, found),
-            "findings_new": _named(appeared), "findings_gone": _named(gone)}
+            "findings_new": named(appeared), "findings_gone": named(gone)}
     return _notice(checked, was, parts, data)
 
 
@@ -61,12 +61,16 @@ def _notice(checked: Checked, was: str, parts: Sequence[str], data: dict[str, An
     if was and was != checked.level:
         level, colon, rest = head.partition(":")
         head = f"{level}, was {was.upper()}{colon}{rest}"
-    breaches = list(dict.fromkeys(check.short_name(each.exposure) for each in checked.judged
-                                  if each.standing == "breach"))
+    breaches = names_of_breaches(checked)
     text = "\n\n".join([head, *parts, *_open(breaches), f"{clean(report.host)}, {clean(report.taken_at)}",
                         "Why, and what to do: fwaudit report    The runs: fwaudit history"])
     return Notice(report.host, report.taken_at, checked.level, was, head, text,
                   {**data, "complete": report.complete, "breaches": breaches})
+
+
+def names_of_breaches(checked: Checked) -> list[str]:
+    """What nobody answers for, each port once."""
+    return list(dict.fromkeys(check.short_name(each.exposure) for each in checked.judged if each.standing == "breach"))
 
 
 def _open(breaches: Sequence[str]) -> list[str]:
@@ -91,5 +95,6 @@ def _items(texts: Sequence[str]) -> list[str]:
     return lines + ([f"  … and {len(texts) - _MANY:,} more"] if len(texts) > _MANY else [])
 
 
-def _named(found: Sequence[Finding]) -> list[dict[str, str]]:
+def named(found: Sequence[Finding]) -> list[dict[str, str]]:
+    """Findings as JSON has them in a notice."""
     return [{"id": each.id, "subject": each.subject, "severity": each.severity.name.lower()} for each in found]

@@ -98,8 +98,9 @@ class Soaked(Following):
         more = super().audited(given, why)
         self.count += 1
         if self.count in (self._audits // 2, self._audits):
-            self.held.append({"kib": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024,
-                              "blocks": sys.getallocatedblocks(), "open": len(os.listdir("/proc/self/fd"))})
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.held.append({"kib": pages * os.sysconf("SC_PAGESIZE") // 1024, "blocks": sys.getallocatedblocks(),
+                              "open": len(os.listdir("/proc/self/fd"))})
         if self.count == self._audits:
             os.kill(os.getpid(), signal.SIGTERM)
         return more

@@ -57,7 +57,7 @@ STARTS = [
     ("verify --snapshot DEMO --plan", 140, VERDICTS, "typer", "xml"),
     ("snapshot -o TMP/taken", 105, f"{READING} render", "typer", ""),
 ]
-ASK_THE_HOST_FIRST = {"triage"}
+ASK_THE_HOST_FIRST = {"triage", "watch"}
 MAY_FAIL = {"nope", "snapshot -o TMP/taken"}
 
 

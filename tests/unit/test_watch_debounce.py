@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -102,5 +103,5 @@ def test_no_event_is_lost_and_no_two_audits_are_too_near(gaps, took):
             starts.append(now)
             debounce.started(now)
             running_until = now + took
-    assert all(later - sooner >= INTERVAL - 1e-6 for sooner, later in zip(starts, starts[1:], strict=False))
+    assert all(later - sooner >= INTERVAL - 1e-6 for sooner, later in pairwise(starts))
     assert not events or starts[-1] >= events[-1]

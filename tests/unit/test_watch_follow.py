@@ -67,8 +67,8 @@ def test_what_somebody_answers_for_is_not_cried():
 
 @pytest.mark.parametrize("name", [OPEN, DENY, DROP])
 def test_a_silent_engine_closes_nothing_and_opens_nothing(name):
-    first, lost, again, back = told(checked(name), checked(name, without="docker"), checked(name, without="docker"),
-                                    checked(name))
+    silent = checked(name, without="docker")
+    _, lost, again, back = told(checked(name), silent, silent, checked(name))
     assert [line.split(":")[0] for line in lost] == ["lost  docker"]
     assert "nothing is taken for closed" in lost[0]
     assert (again, [line for line in back if not line.startswith("back")]) == ([], [])
