@@ -48,7 +48,9 @@ def would_be(snapshot: Snapshot, project: Project) -> WouldBe:
     new = writer.add(found, project)
     doubts = (*project.doubts, *networks.doubts, *boxes.doubts, *writer.doubts,
               *doubts_of_rules(bare, found, boxes))
-    notes = (*ways.assumed, *networks.notes, *boxes.notes, *_left_out(project), *_drawn(boxes))
+    swarm = ("docker stack deploy would publish by the swarm's own network, which is not looked at here",) \
+        if host.engine.swarm else ()
+    notes = (*swarm, *ways.assumed, *networks.notes, *boxes.notes, *_left_out(project), *_drawn(boxes))
     return WouldBe(replace(snapshot, files=writer.files), found, new, tuple(dict.fromkeys(doubts)),
                    tuple(dict.fromkeys(notes)), tuple(each.name for each in old if each.running))
 

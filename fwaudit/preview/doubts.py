@@ -4,7 +4,7 @@ one of them from another."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fwaudit.model.compose import Doubt
@@ -28,7 +28,7 @@ _ENGINES = {
 _ENGINE = ("DOCKER", "DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-2", "DOCKER-INTERNAL", "DOCKER-FORWARD")
 
 
-def doubts_of_rules(host: Host, boxes: Iterable[Box], placed: Boxes) -> Iterator[Doubt]:
+def doubts_of_rules(host: Host, boxes: Sequence[Box], placed: Boxes) -> Iterator[Doubt]:
     """Every container whose address, and every port whose number, a rule of somebody else's asks about, although the
     engine draws it."""
     rules = list(_rules(host))
@@ -43,6 +43,13 @@ def doubts_of_rules(host: Host, boxes: Iterable[Box], placed: Boxes) -> Iterator
                 if rule is not None:
                     yield Doubt(box.mark, f"{box.name}: its address is drawn from {seat.bridge.name[:60]} when it "
                                           f"starts, and a rule tells them apart: {rule.text[:120]}")
+    drawn = placed.networks.drawn
+    if len(drawn) > 1 and boxes:  # which of the new networks gets which subnet is a matter of their order
+        low, high = min(pool.low for pool in drawn), max(pool.low + (1 << (32 - pool.prefix)) for pool in drawn)
+        rule = _splits(rules, host, 4, _ADDRESSES, low, high)
+        if rule is not None:
+            yield Doubt(boxes[0].mark, "the subnets of the new networks are drawn in an order that is not "
+                                                f"known, and a rule tells them apart: {rule.text[:120]}")
     for _, port, low, high in placed.ports.drawn:
         for family in (4, 6):
             rule = _splits(rules, host, family, _PORTS, low, high + 1)

@@ -33,13 +33,15 @@ _WIDTH = {4: 32, 6: 128}
 
 
 class Networks:
-    """Finds or makes the networks. ``doubts``: those that cannot be had, or are not understood."""
+    """Finds or makes the networks. ``doubts``: those that cannot be had, or are not understood. ``drawn``: the IPv4
+    subnets that the engine chooses."""
 
     def __init__(self, host: Host, ways: Ways, info: Mapping[str, Any], project: str) -> None:
         self.host, self.ways, self.info, self.project = host, ways, info, project
         self.by_name = {network.name: network for network in host.engine.networks}
         self.doubts: list[Doubt] = []
         self.notes: list[str] = []
+        self.drawn: list[Pool] = []
         self.taken = [subnet for network in host.engine.networks for subnet in network.subnets]
         self.taken += [(route.family, route.low, route.prefix) for family in (4, 6)
                        for route in host.routes.get(family) or () if route.prefix and route.table in ("", "main")
@@ -137,7 +139,8 @@ class Networks:
             for step in range(1 << min(max(size - prefix, 0), 12)):
                 found = (4, low + (step << (32 - size)), size)
                 if not any(_overlap(found, other) for other in self.taken):
-                    return Pool(*found)
+                    self.drawn.append(Pool(*found))
+                    return self.drawn[-1]
         raise PreviewError("the engine has no free subnet for it")
 
     def _address_pools(self) -> Iterator[tuple[int, int, int]]:

@@ -110,9 +110,11 @@ class Dockerd:
         self.api("POST", "/networks/create", body)
 
     def run(self, name: str, *publish: str, listen: Sequence[str] = (), network: str = "", image: str = "lab:1",
-            env: Sequence[str] = (), labels: Mapping[str, str] | None = None, **host_config: Any) -> None:
+            env: Sequence[str] = (), labels: Mapping[str, str] | None = None, also: Sequence[str] = (),
+            **host_config: Any) -> None:
         """``docker run -d --name NAME -p PUBLISH…``; its server answers on every published port, and on ``listen``
-        (``tcp:9200``). ``image``: a name given to the lab's own."""
+        (``tcp:9200``). ``image``: a name given to the lab's own. ``also``: more networks, connected before it
+        starts."""
         if image != "lab:1":
             repository, _, tag = image.partition(":")
             self.api("POST", f"/images/lab:1/tag?repo={repository}&tag={tag}")
@@ -124,6 +126,8 @@ class Dockerd:
         self.api("POST", f"/containers/create?name={name}", {
             "Image": image, "Cmd": [*_SERVER, name, *served], "Hostname": name, "Env": [*env],
             "Labels": {**(labels or {})}, "ExposedPorts": {port: {} for port in bindings}, "HostConfig": config})
+        for each in also:
+            self.api("POST", f"/networks/{each}/connect", {"Container": name})
         self._listens[name] = tuple((each.split(":")[0], int(each.split(":")[1])) for each in served)
         self.start_container(name)
 

@@ -111,8 +111,39 @@ WITHOUT_PROXY = Story(_without_proxy, _PLAIN, _up_plain)
 WITHOUT_RULES = Story(_without_rules, _PLAIN, _up_plain)
 
 
-@pytest.mark.parametrize("story", [USUAL, TWO_NETWORKS, WITHOUT_PROXY, WITHOUT_RULES],
-                         ids=["usual", "two_networks", "without_proxy", "without_rules"])
+def _with_rules_of_the_admin(machine: Machine) -> None:
+    """A rule at the top of FORWARD, above which up to 27 the rules of every new network go, and one in DOCKER-USER."""
+    _usual(machine)
+    machine.sh("iptables -I FORWARD 1 -i eth0 -p tcp --dport 80 -j DROP;"
+               "iptables -I DOCKER-USER -i eth1 -p tcp --dport 81 -j DROP")
+
+
+def _up_in_many(machine: Machine) -> None:
+    for name in ("zz", "aa", "mm"):
+        machine.docker.network(f"shop_{name}", Internal=name == "aa")
+    machine.docker.run("shop-one-1", "8080:80", "8081:81", network="shop_zz", also=["shop_aa", "shop_mm"])
+    machine.docker.run("shop-two-1", "8082:80", "8083:81", network="shop_aa", also=["shop_zz"])
+
+
+MANY = Story(_with_rules_of_the_admin, """
+services:
+  one:
+    image: lab:1
+    ports: ["8080:80", "8081:81"]
+    networks: [zz, aa, mm]
+  two:
+    image: lab:1
+    ports: ["8082:80", "8083:81"]
+    networks: [aa, zz]
+networks:
+  zz: {}
+  aa: {internal: true}
+  mm: {}
+""", _up_in_many)
+
+
+@pytest.mark.parametrize("story", [USUAL, MANY, TWO_NETWORKS, WITHOUT_PROXY, WITHOUT_RULES],
+                         ids=["usual", "many", "two_networks", "without_proxy", "without_rules"])
 def test_a_preview_comes_true(story: Story, machine: Machine) -> None:
     story.before(machine)
     file = machine.root / _FILE.lstrip("/")
