@@ -77,7 +77,8 @@ def _labels(value: Any) -> Any:
     return {key: _one(text) for key, text in value.items() if key in _LABELS or key.startswith(_LABEL_PREFIXES)}
 
 
-def _options(value: Any) -> Any:
+def network_options(value: Any) -> dict[str, Any]:
+    """A network's driver options, by the list of those that are allowed."""
     if not isinstance(value, dict):
         return {}
     return {key: _one(text) for key, text in value.items()
@@ -125,7 +126,7 @@ _NETWORK = _fields(
     ConfigFrom=_fields(**_ones("Network")),
     IPAM=_fields(**_ones("Driver"), Config=_list(_POOL)),
     Containers=_map(_fields(**_ones("Name", "EndpointID", "MacAddress", "IPv4Address", "IPv6Address"))),
-    Options=_options, Labels=_labels,
+    Options=network_options, Labels=_labels,
 )
 
 _INFO = _fields(

@@ -28,7 +28,8 @@ _KNOWN = frozenset({
     "nft/ruleset.json", "nft/tables.json", "ipset/save", "sysctl", "boot/docker-user.json",
     *(f"ufw/{name}" for name in ("default", "ufw.conf", "user.rules", "user6.rules", "before.rules", "before6.rules",
                                  "after.rules", "after6.rules", "status", "sysctl.conf", "hooks.json")),
-    *(f"docker/{name}.json" for name in ("version", "info", "containers", "networks", "listeners", "compose")),
+    *(f"docker/{name}.json" for name in ("version", "info", "containers", "networks", "listeners", "compose",
+                                         "daemon")),
     *(f"net/{name}.json" for name in ("link", "addr", "route.v4", "route.v6", "rule.v4", "rule.v6", "tc")),
     *(f"sockets/{name}" for name in ("tcp", "tcp6", "udp", "udp6", "owners.json")),
 })

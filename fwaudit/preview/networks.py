@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fwaudit.errors import PreviewError
@@ -83,6 +84,9 @@ class Networks:
             return self._on_the_link(wanted, driver, id)
         if driver != "bridge":
             raise PreviewError(f"what driver {driver[:60]!r} exposes is not known here")
+        wanted = replace(wanted, options={**self.ways.daemon.network_options, **wanted.options})
+        if not self.ways.daemon.known and self.ways.version >= (24, 0, 0):
+            self.notes.append("the snapshot has no settings of dockerd: default-network-opts are taken not to be set")
         self._refuse_options(wanted)
         name = wanted.options.get(f"{_PREFIX}name") or f"br-{id[:12]}"
         if len(name) > 15 or any(sign.isspace() or sign in '/"\\\'' or not sign.isprintable() for sign in name):

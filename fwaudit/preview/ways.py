@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import field
 from typing import Literal
 
 from fwaudit.errors import PreviewError
@@ -15,6 +16,7 @@ from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Chain, Table
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.packet.address import format_address
+from fwaudit.parse.daemon import Daemon, read_daemon
 from fwaudit.records import dataclass
 
 NATIVE = "docker-bridges"
@@ -26,6 +28,7 @@ _NEEDED = {
            "DOCKER-ISOLATION-STAGE-2"),
     "29": ("DOCKER", "DOCKER-FORWARD", "DOCKER-CT", "DOCKER-BRIDGE", "DOCKER-INTERNAL"),
 }
+Version = tuple[int, int, int]
 _Kept = Callable[[str], bool]
 _RESTART = "Restart Docker, which writes them anew, and ask again."
 
@@ -35,13 +38,14 @@ class Ways:
     """``backend``: nft or legacy for iptables, native for Docker's own nftables tables, none where the engine writes no
     rules (``"iptables": false``). ``families``: those it writes rules for. ``proxy``: docker-proxy carries what rules
     do not. ``direct``: how rules in raw keep others from containers' own addresses: by address (28.2), by port (28.0),
-    or not at all. ``assumed``: what nothing on the host shows, in words."""
+    or not at all. ``daemon``: what the engine was told. ``assumed``: what nothing on the host shows, in words."""
 
     backend: Literal["nft", "legacy", "native", "none"]
     version: tuple[int, int, int]
     families: frozenset[int]
     proxy: bool
     direct: Literal["address", "port", "none"]
+    daemon: Daemon = field(default_factory=Daemon)
     assumed: tuple[str, ...] = ()
 
     @property
@@ -62,9 +66,10 @@ def ways_of(host: Host, snapshot: Snapshot) -> Ways:
     for name, why in host.ruleset.unread:
         raise PreviewError(f"{name} could not be read, and the engine's rules may be there: {why}"[:300],
                            "Run it as root, or give a whole snapshot.")
+    daemon = read_daemon(snapshot)
     if host.engine.firewall == "nftables":
-        return _native(host, version)
-    return _iptables(host, version)
+        return _native(host, version, daemon)
+    return _iptables(host, version, daemon)
 
 
 def _version(host: Host) -> tuple[int, int, int]:
@@ -103,26 +108,26 @@ def _refuse_others(host: Host, snapshot: Snapshot, version: tuple[int, int, int]
 # ---- Docker's own nftables tables -----------------------------------------------------------------------------------
 
 
-def _native(host: Host, version: tuple[int, int, int]) -> Ways:
+def _native(host: Host, version: Version, daemon: Daemon) -> Ways:
     tables = {table.family: table for table in host.ruleset.tables
               if table.backend == "native" and table.name == NATIVE}
     families = frozenset(family for family, name in _FAMILIES.items() if name in tables)
     if 4 not in families:
-        return _without_rules(host, version)
+        return _without_rules(host, version, daemon)
     for chain in ("raw-PREROUTING", "nat-prerouting-and-output", "filter-FORWARD", "nat-OUTPUT"):
         if chain not in tables["ip"].chains:
             raise PreviewError(f"chain {chain} of table ip {NATIVE} is gone", _RESTART)
     proxy = any(_LOOPBACK in rule.text for rule in tables["ip"].chains["nat-OUTPUT"].rules)
     raw = [rule.text for rule in tables["ip"].chains["raw-PREROUTING"].rules]
-    direct, assumed = _direct(host, version, lambda address: any(
+    direct, assumed = _direct(host, version, daemon, lambda address: any(
         f"daddr {address} " in text and "drop" in text for text in raw))
-    return Ways("native", version, families, proxy, direct, assumed)
+    return Ways("native", version, families, proxy, direct, daemon, assumed)
 
 
 # ---- iptables -------------------------------------------------------------------------------------------------------
 
 
-def _iptables(host: Host, version: tuple[int, int, int]) -> Ways:
+def _iptables(host: Host, version: Version, daemon: Daemon) -> Ways:
     nats = [table for table in host.ruleset.tables
             if table.backend != "native" and table.name == "nat" and "DOCKER" in table.chains]
     backends = {table.backend for table in nats if table.family == "ip"}
@@ -130,7 +135,7 @@ def _iptables(host: Host, version: tuple[int, int, int]) -> Ways:
         raise PreviewError("Docker's chains are in both iptables-nft and iptables-legacy; which of them it writes to "
                            "cannot be seen", "Remove those of the one that is not in use, and ask again.")
     if not backends:
-        return _without_rules(host, version)
+        return _without_rules(host, version, daemon)
     backend = backends.pop()
     nat = {table.family: table for table in nats if table.backend == backend}
     families = frozenset(family for family, name in _FAMILIES.items() if name in nat)
@@ -144,9 +149,9 @@ def _iptables(host: Host, version: tuple[int, int, int]) -> Ways:
     raw = [rule.text for table in host.ruleset.tables
            if (table.backend, table.family, table.name) == (backend, "ip", "raw")
            for rule in table.chains.get("PREROUTING", Chain("PREROUTING", ())).rules]
-    direct, assumed = _direct(host, version, lambda address: any(
+    direct, assumed = _direct(host, version, daemon, lambda address: any(
         f"-d {address}/32 ! -i " in text and text.endswith("-j DROP") for text in raw))
-    return Ways(ways.backend, version, families, ways.proxy, direct, assumed)
+    return Ways(ways.backend, version, families, ways.proxy, direct, daemon, assumed)
 
 
 def _need_chains(tables: Iterable[Table], ways: Ways) -> None:
@@ -162,22 +167,26 @@ def _need_chains(tables: Iterable[Table], ways: Ways) -> None:
                                _RESTART)
 
 
-def _without_rules(host: Host, version: tuple[int, int, int]) -> Ways:
+def _without_rules(host: Host, version: Version, daemon: Daemon) -> Ways:
     """``"iptables": false``: docker-proxy carries everything, or, without it, nothing does. Which of them shows in who
     holds the published ports, and, where there is none, in route_localnet, which the engine sets without docker-proxy
     (setup_ipv4_linux.go)."""
+    if daemon.known and daemon.iptables:
+        raise PreviewError("the engine should have rules here and has none: somebody took them away", _RESTART)
+    if daemon.known:
+        return Ways("none", version, frozenset(), daemon.proxy, "none", daemon)
     assumed = ("the engine has no rules here, so it is taken to run with \"iptables\": false",)
     owners = {socket.owner for socket in host.sockets or () if socket.owner in ("docker-proxy", "dockerd")}
     published = any(container.running and container.published for container in host.engine.containers)
     if published and owners:
-        return Ways("none", version, frozenset(), "docker-proxy" in owners, "none", assumed)
+        return Ways("none", version, frozenset(), "docker-proxy" in owners, "none", daemon, assumed)
     if host.setting("net.ipv4.conf.docker0.route_localnet") != 0:
         raise PreviewError("the engine has no rules here, and whether docker-proxy is on cannot be seen",
                            "Start one container that publishes a port, and ask again.")
-    return Ways("none", version, frozenset(), True, "none", assumed)
+    return Ways("none", version, frozenset(), True, "none", daemon, assumed)
 
 
-def _direct(host: Host, version: tuple[int, int, int], is_kept: _Kept) -> tuple[
+def _direct(host: Host, version: Version, daemon: Daemon, is_kept: _Kept) -> tuple[
         Literal["address", "port", "none"], tuple[str, ...]]:
     """Whether containers' own addresses are kept from others (allow-direct-routing, DOCKER_INSECURE_NO_IPTABLES_RAW):
     seen on the containers that run."""
@@ -190,6 +199,8 @@ def _direct(host: Host, version: tuple[int, int, int], is_kept: _Kept) -> tuple[
             for container in host.engine.containers if container.running
             and (usual == "address" or any(port.host_port for port in container.published))
             for point in container.endpoints if point.network in plain and point.address is not None]
+    if not seen and daemon.known:
+        return "none" if daemon.direct else usual, ()
     if not seen:
         return usual, ("no container that runs shows whether direct routing is allowed; it is taken not to be, as it "
                        "is by default",)

@@ -27,8 +27,8 @@ _WORDS = st.sampled_from([
 ])
 _KEYS = st.sampled_from([
     "services", "networks", "include", "name", "a", "b", "ports", "expose", "network_mode", "extends", "profiles",
-    "scale", "deploy", "replicas", "mode", "target", "published", "host_ip", "protocol", "driver", "driver_opts", "ipam",
-    "internal", "config", "subnet", "gateway", "external", "enable_ipv6", "ipv4_address", "gw_priority", "file", "path",
+    "scale", "deploy", "replicas", "mode", "target", "published", "host_ip", "protocol", "driver", "driver_opts",
+    "internal", "ipam", "config", "subnet", "gateway", "external", "enable_ipv6", "ipv4_address", "gw_priority", "file", "path",
     "service", "<<", "com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.name", "container_name",
     "com.docker.network.bridge.host_binding_ipv4", "image", "privileged", "cap_add", "net", "default",
 ])
@@ -100,9 +100,9 @@ _MERGES = "a0: &a0 {" + ", ".join(f"k{each}: 1" for each in range(1000)) + "}\n"
 
 @pytest.mark.parametrize("text", [
     _LAUGHS, _LAUGHS + "services: {a: {ports: *a39}}", _MERGES, "[" * 5000, "{a: " * 3000, "a: &a {<<: *a}",
-    "services: {a: {ports: [" + ", ".join(['"1-65535:1-65535"'] * 50) + "]}}", "? [a]\n: b", "a: !!python/object:os.x {}",
+    "services: {a: {ports: [" + ", ".join(['"1-65535:1-65535"'] * 50) + "]}}", "? [a]\n: b",
     "services: {a: {image: '" + "${A:-" * 2000 + "'}}", "services: {a: {image: '" + "$A" * 30000 + "'}}", "\0",
-    "a: \ufffe",
+    "a: \ufffe", "a: !!python/object:os.x {}",
     "services: {" + ", ".join(f"s{each}: {{extends: s{each + 1}}}" for each in range(400)) + "}", "x" * 600_000,
     "services: {a: {scale: 99999999, ports: ['80']}}",
 ], ids=lambda text: text[:20])

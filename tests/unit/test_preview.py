@@ -205,3 +205,25 @@ def test_hosts_whose_engine_cannot_be_told(preview, change: Any, words: str) -> 
 def test_every_format(preview, format: str) -> None:
     code, out, _ = preview(_WEB, "--format", format, json_too=False)
     assert code == cli.CRITICAL and "9090" in out
+
+
+@pytest.mark.parametrize(("told", "verdict"), [
+    ("{}", {"9090 4": "bypass", "9090 6": "blocked"}),
+    ('{"default-network-opts": {"bridge": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}}}',
+     {"9090 4": "blocked"}),
+])
+def test_what_dockerd_was_told_counts(preview, told: str, verdict: dict[str, str]) -> None:
+    _, report, _ = preview(_WEB, change=lambda files: files | {"docker/daemon.json": told.encode()})
+    assert _verdicts(report) == verdict
+    assert not any("settings of dockerd" in note for note in report["notes"])
+
+
+def test_direct_routing_that_no_container_shows_yet(preview) -> None:
+    """On a host where none runs, the settings alone tell: with direct routing, neighbours reach the container."""
+    def bare(told: str) -> Any:
+        return lambda files: files | {"docker/daemon.json": told.encode(), "docker/containers.json": b"[]"}
+
+    for told, wanted in (("{}", "blocked"), ('{"allow-direct-routing": true}', "neighbours")):
+        _, report, _ = preview(_WEB, change=bare(told))
+        [found] = [each["verdict"] for each in report["exposures"] if each["kind"] == "container-port"]
+        assert found == wanted

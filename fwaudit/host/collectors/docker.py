@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fwaudit.host import engine, redact
+from fwaudit.host.collectors import daemon
 from fwaudit.host.collectors.compose import ports_in_compose
 from fwaudit.host.collectors.listeners import inside
 from fwaudit.host.credentials import judge
@@ -62,6 +63,8 @@ def collect(machine: Machine, find: Callable[[Machine], Endpoint] = engine.find)
     said = f"{version.get('Version', '')}"[:100]
     yield _file("docker/version.json", redact.redact_version(version), said)
     yield _file("docker/info.json", redact.redact_info(info), said)
+    if endpoint.socket_path and (told := daemon.settings(machine)):
+        yield told
     yield from _networks(machine, endpoint, client, said)
     yield from _containers(machine, endpoint, client, said)
 
