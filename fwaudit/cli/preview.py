@@ -12,7 +12,8 @@ from fwaudit.cli.options import NoColor, Recorded, Timeout
 
 if TYPE_CHECKING:
     from fwaudit.cli.deeds import Deeds
-    from fwaudit.model.compliance import Checked
+    from fwaudit.model.compliance import Checked, Policy
+    from fwaudit.model.report import Report
 
 _KEPT = "would-be.tar.gz"
 
@@ -65,7 +66,6 @@ def preview(
     from fwaudit.cli.deeds import Deeds, without_privileges
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
-    from fwaudit.exposure.compliance import check as judge
     from fwaudit.host.compose import Asked, read
     from fwaudit.host.run import Machine
     from fwaudit.host.snapshot_file import write_snapshot
@@ -87,7 +87,7 @@ def preview(
             report = part(audit(taken), audit(found.snapshot), found, ", ".join(said.project.files),
                           everything=everything)
             report = replace(report, notes=(*said.notes, *report.notes))
-            checked = judge(report, held_to, datetime.datetime.now(datetime.timezone.utc).date())
+            checked = _held_to(report, held_to)
         if keep is not None:
             write_snapshot(found.snapshot, keep)
         _write(replace(checked, seconds=time.monotonic() - start), wanted, doing[-1], no_color, keep)
@@ -95,6 +95,17 @@ def preview(
 
 
 preview.__doc__ = _HELP
+
+
+def _held_to(report: Report, policy: Policy) -> Checked:
+    """The report judged. An entry of the policy that speaks of other ports of the host is no matter here."""
+    from dataclasses import replace
+
+    from fwaudit.exposure.compliance import check as judge
+
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    used = {entry for each in judge(report, policy, today).judged for entry in each.by}
+    return judge(report, replace(policy, accepted=tuple(each for each in policy.accepted if each in used)), today)
 
 
 def _write(checked: Checked, wanted: list[tuple[str, str]], deeds: Deeds, no_color: bool, keep: Path | None) -> None:
@@ -113,7 +124,10 @@ def _write(checked: Checked, wanted: list[tuple[str, str]], deeds: Deeds, no_col
             put(deeds, FORMATS[name](checked), path, READABLE if name == "prometheus" else SECRET)
             continue
         style = replace(screen(no_color) if path == "-" else Style(), snapshot=str(keep or _KEPT))
-        text = render(checked.report, style)
+        report = checked.report
+        if keep is None and any(each.evidence and each.verdict != "as-intended" for each in report.exposures):
+            report = replace(report, notes=(*report.notes, f"the commands above ask {_KEPT}: --keep {_KEPT} writes it"))
+        text = render(report, style)
         if checked.policy.path:
             text += f"\nHeld to {checked.policy.path}:\n{render_check(checked, style)}"
         put(deeds, text, path, SECRET)

@@ -198,12 +198,14 @@ def _reconciled(own: Project, theirs: Project) -> Read:
     if not wrong and not different:
         return Read(own)
     services = tuple(_with_lines(service, mine.get(service.name), own) for service in theirs.services)
-    what = ", ".join([*(f"service {each}" for each in wrong), *(f"network {each}" for each in different)])
+    said = {each.why.split(":", 1)[0] for each in own.doubts}  # a doubt says why the two differ
+    names_of = (*(f"service {each}" for each in wrong), *(f"network {each}" for each in different))
+    what = ", ".join(each for each in names_of if each not in said)[:200]
     return Read(replace(theirs, services=services, doubts=tuple(dict.fromkeys((*own.doubts, *theirs.doubts))),
                         left_out=own.left_out, networks={
                             key: replace(each, mark=own.networks[key].mark if key in own.networks else
                                          Mark(own.files[0])) for key, each in theirs.networks.items()}),
-                (f"docker compose reads {what[:200]} otherwise than fwaudit does; its word counts here",))
+                (f"docker compose reads {what} otherwise than fwaudit does; its word counts here",) if what else ())
 
 
 def facts_of(service: ComposeService | None) -> object:

@@ -33,7 +33,8 @@ def headline(checked: Checked) -> str:
         parts.append(f"{len(undecided)} undecided")
     if not checked.report.complete:
         unread = len(checked.report.unread)
-        parts.append(f"{unread} source{'' if unread == 1 else 's'} could not be read")
+        parts.append(f"{unread} thing{'' if unread == 1 else 's'} cannot be told" if checked.report.preview else
+                     f"{unread} source{'' if unread == 1 else 's'} could not be read")
     if checked.warnings:
         parts.append(f"{len(checked.warnings)} entries of the policy to look at")
     accepted = sum(each.standing == "accepted" for each in checked.judged)

@@ -145,7 +145,8 @@ def _blocked(report: Report, style: Style) -> str:
 
 def _unread(report: Report, style: Style) -> str:
     denied = [source for source, why in report.unread if why.startswith(_NO_ROOT)]
-    lines = [f"Could not be looked at: {clean(source)}: {clean(why)}" for source, why in report.unread
+    lead = "Cannot be told" if report.preview else "Could not be looked at"
+    lines = [f"{lead}: {clean(source)}: {clean(why)}" for source, why in report.unread
              if source not in denied]
     if denied:
         lines.insert(0, f"Could not be looked at without root: {', '.join(map(clean, denied))}")

@@ -28,8 +28,8 @@ _WORDS = st.sampled_from([
 _KEYS = st.sampled_from([
     "services", "networks", "include", "name", "a", "b", "ports", "expose", "network_mode", "extends", "profiles",
     "scale", "deploy", "replicas", "mode", "target", "published", "host_ip", "protocol", "driver", "driver_opts",
-    "internal", "ipam", "config", "subnet", "gateway", "external", "enable_ipv6", "ipv4_address", "gw_priority", "file", "path",
-    "service", "<<", "com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.name", "container_name",
+    "internal", "ipam", "config", "subnet", "gateway", "external", "enable_ipv6", "ipv4_address", "gw_priority", "file",
+    "path", "service", "<<", "com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.name", "ipc",
     "com.docker.network.bridge.host_binding_ipv4", "image", "privileged", "cap_add", "net", "default",
 ])
 _TREES = st.recursive(

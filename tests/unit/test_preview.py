@@ -60,9 +60,10 @@ def test_for_this_host_alone_is_fine(preview) -> None:
 
 def test_what_the_policy_accepts(preview, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
-    policy.write_text('[[accept]]\nport = 9090\ncompose = "shop/web"\nreason = "meant"\n')
+    policy.write_text('[[accept]]\nport = 9090\ncompose = "shop/web"\nreason = "meant"\n\n'
+                      '[[accept]]\nport = 5000\nreason = "of another container"\n')
     code, out, _ = preview(_WEB, "--policy", str(policy), json_too=False)
-    assert code == cli.OK
+    assert code == cli.OK and "is not used" not in out
     assert out.startswith("With compose.yaml up: 1 port can be reached") and "meant" in out
 
 
