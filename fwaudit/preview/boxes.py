@@ -36,6 +36,7 @@ class Boxes:
                 taken |= {(family, address) for family, address in ((4, point.address), (6, point.address6))
                           if address is not None}
         self.fixed: set[tuple[int, int]] = set()
+        self.names = {container.name for container in host.engine.containers}
 
     def all(self, project: Project) -> Iterator[Box]:
         """Every container that would start."""
@@ -48,10 +49,10 @@ class Boxes:
     def _box(self, project: Project, service: ComposeService, number: int) -> Box | None:
         name = service.container_name or f"{project.name}-{service.name}-{number}"
         id = hashlib.sha256(f"container\0{name}".encode("utf-8", "surrogatepass")).hexdigest()
-        if service.container_name and number > 1:
-            self.doubts.append(Doubt(service.mark, f"service {service.name[:60]}: several containers cannot all be "
-                                                   f"called {name[:60]}"))
+        if name in self.names:
+            self.doubts.append(Doubt(service.mark, f"{name[:60]} would not start: another container has that name"))
             return None
+        self.names.add(name)
         box = Box(name, id, service.name, service.image, service.mark, service.mode, exposed=service.exposed,
                   privileged=service.privileged, capabilities=service.capabilities)
         if service.mode == "host":
@@ -67,8 +68,8 @@ class Boxes:
                 return None  # said by whoever looked for the network
             seat = self._seat(bridge, attachment)
             if seat is None:
-                self.doubts.append(Doubt(service.mark, f"{name[:60]} would not start: no address of "
-                                                       f"network {bridge.name[:60]} is free"))
+                self.doubts.append(Doubt(service.mark, f"{name[:60]} would not start: network {bridge.name[:60]} has "
+                                                       "no address for it"))
                 return None
             seats.append(seat)
             priorities[bridge.name] = attachment.priority
@@ -121,7 +122,7 @@ class Boxes:
             candidates = range(pool.low + 1, min(last, pool.low + _MOST_ADDRESSES) + 1)
             free = (each for each in candidates if each != pool.gateway and (family, each) not in taken)
             address = asked if asked is not None else next(free, None)
-            if address is None:
+            if address is None or not pool.low < address <= last or (family, address) in taken:
                 return None
             if asked is not None:
                 self.fixed.add((family, asked))

@@ -38,6 +38,7 @@ def would_be(snapshot: Snapshot, project: Project) -> WouldBe:
            if each.project == project.name and each.service in mine]
     writer = Writer(snapshot, ways)
     writer.remove([each for each in old if each.running], host)
+    writer.facts.remove([each.name for each in old], ())
     bare = replace(host, engine=replace(host.engine, containers=tuple(
         each for each in host.engine.containers if each not in old)))
     bare = replace(bare, sockets=_without(bare, [each for each in old if each.running], host, ways))
@@ -84,7 +85,7 @@ class Writer:
                 self.facts.add_network(bridge)
                 if bridge.driver == "bridge":
                     rules.add_network(bridge)
-                    if bridge.ipv6 and not self.facts.forwards_ipv6():
+                    if bridge.ipv6 and self.ways.daemon.forwards and not self.facts.forwards_ipv6():
                         self.facts.forward_ipv6()
                         rules.forwards_ipv6()
             for box in boxes:
@@ -159,8 +160,9 @@ class _Rules:
             iptables.add_network(bridge, self.ways, self.dumps)
 
     def forwards_ipv6(self) -> None:
-        """With forwarding, iptables' FORWARD gets the chain policy DROP for IPv6."""
-        if 6 in self.dumps:
+        """From 28 on, FORWARD gets the chain policy DROP for IPv6 where the engine switches forwarding on; before, it
+        had it already when the daemon started (setup_ip_forwarding.go)."""
+        if 6 in self.dumps and self.ways.generation != "classic" and self.ways.daemon.forward_drop:
             self.dumps[6].policy("FORWARD", "DROP")
 
 

@@ -21,7 +21,7 @@ _ADDRESSES = ("src", "dst", "orig_src", "orig_dst", "reply_src", "reply_dst")
 _PORTS = ("dport", "orig_dport", "reply_sport")
 _NEVER = re.compile(r"(?!)")
 _ENGINES = {
-    ("raw", "PREROUTING"): re.compile(r"! -i (?:lo|docker\S+|br-[0-9a-f]{12}) .*-j DROP$"),
+    ("raw", "PREROUTING"): re.compile(r"! -i (?P<bridge>\S+) (?:.* )?-j DROP$"),
     ("nat", "POSTROUTING"): re.compile(r"-s (\S+) -d \1 .*-j MASQUERADE$"),
 }
 """The engine's own rules in chains of the kernel's that name a container's address."""
@@ -62,6 +62,7 @@ def doubts_of_rules(host: Host, boxes: Sequence[Box], placed: Boxes) -> Iterator
 
 def _rules(host: Host) -> Iterator[tuple[int, Rule]]:
     """Every rule that is not the engine's own, with its family; 0: both."""
+    bridges = {"lo", *(network.interface for network in host.engine.networks)}
     for table in host.ruleset.tables:
         if table.dormant or table.name == "docker-bridges":
             continue
@@ -74,7 +75,8 @@ def _rules(host: Host) -> Iterator[tuple[int, Rule]]:
                 rule = todo.pop()
                 if isinstance(rule.target, Inline):
                     todo += rule.target.rules
-                if not _ENGINES.get((table.name, chain.name), _NEVER).search(rule.text):
+                found = _ENGINES.get((table.name, chain.name), _NEVER).search(rule.text)
+                if found is None or found.groupdict().get("bridge", "lo") not in bridges:
                     yield family, rule
 
 

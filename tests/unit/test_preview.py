@@ -89,7 +89,10 @@ def test_what_would_be_can_be_kept_and_asked(preview, tmp_path: Path, capsys) ->
      "shop-b-1 would not start: 9000/tcp is taken by shop-a-1"),
     ('services: {a: {image: x, scale: 2, ports: ["9000:80"]}}',
      "shop-a-2 would not start: 9000/tcp is taken by shop-a-1"),
-    ('services: {a: {image: x, container_name: n, deploy: {replicas: 2}}}', "cannot all be called n"),
+    ('services: {a: {image: x, container_name: n, deploy: {replicas: 2}}}', "n would not start: another container has that name"),
+    ("services: {a: {image: x, container_name: web}}", "web would not start: another container has that name"),
+    ("services: {a: {image: x, networks: {n: {ipv4_address: 10.9.0.1}}}}\n"
+     "networks: {n: {ipam: {config: [{subnet: 10.8.0.0/24}]}}}", "has no address for it"),
     ("services: {a: {image: x, network_mode: host}}", "on the host's network"),
     ("services: {a: {image: x, network_mode: odd}}", "no network_mode is 'odd'"),
     ('services: {a: {image: x, network_mode: host, ports: ["1:1"]}}', "publish nothing"),
