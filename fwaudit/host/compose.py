@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fwaudit.errors import ParseError, UsageError
+from fwaudit.host.compose_secrets import with_verdicts
 from fwaudit.host.run import ENVIRONMENT, Machine
 from fwaudit.model.compose import ComposeNetwork, ComposeService, Doubt, Mark, Project, Publish
 from fwaudit.parse.compose.assemble import Tree, assemble
@@ -72,6 +73,7 @@ def _read(asked: Asked, folder: str, machine: Machine, environment: Mapping[str,
     name = (asked.name or values.get("COMPOSE_PROJECT_NAME") or (tree.name.text if tree.name is not None else "")
             or posixpath.basename(home))
     project = read_project(tree, project_name(name) or "default", _short(files, folder), profiles)
+    project = with_verdicts(project, tree.services, home, lambda path: _text(machine, path))
     if not project.services and not project.doubts:
         raise ParseError(_short(files, folder)[0], 0, "no service would be started", _profiles_hint(project))
     other = _by_compose(machine, files, home, asked, project, environment)
@@ -232,4 +234,5 @@ def _with_lines(service: ComposeService, own: ComposeService | None, project: Pr
     def marked(each: Publish) -> Publish:
         return replace(each, mark=lines.get((each.proto, each.container_port), mark))
 
-    return replace(service, mark=mark, publishes=tuple(map(marked, service.publishes)))
+    weak = own.weak_credentials if own is not None else ()
+    return replace(service, mark=mark, publishes=tuple(map(marked, service.publishes)), weak_credentials=weak)

@@ -1,6 +1,7 @@
 """What a Compose file asks for, as far as it decides about exposure: services, their networks, the ports they publish.
 
-Nothing else of the file is kept: no environment, no command, no label, so that no secret is.
+Nothing else of the file is kept: no environment (but a word on what is weak in it), no command, no label, so that no
+secret is.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
+from fwaudit.model.host import WeakCredential
 from fwaudit.records import dataclass
 
 
@@ -62,6 +64,7 @@ class ComposeService:
     image: str = ""
     privileged: bool = False
     capabilities: tuple[str, ...] = ()
+    weak_credentials: tuple[WeakCredential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

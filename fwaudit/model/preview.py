@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from fwaudit.model.compose import Doubt, Mark, Pool
+from fwaudit.model.host import WeakCredential
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.records import dataclass
 
@@ -85,6 +86,7 @@ class Box:
     exposed: tuple[tuple[int, int], ...] = ()
     privileged: bool = False
     capabilities: tuple[str, ...] = ()
+    weak_credentials: tuple[WeakCredential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class Boxes:
             return None
         self.names.add(name)
         box = Box(name, id, service.name, service.image, service.mark, service.mode, exposed=service.exposed,
-                  privileged=service.privileged, capabilities=service.capabilities)
+                  privileged=service.privileged, capabilities=service.capabilities,
+                  weak_credentials=service.weak_credentials)
         if service.mode == "host":
             self.doubts.append(Doubt(service.mark, f"service {service.name[:60]} is on the host's network: what it "
                                                    "listens on is seen once it runs; the INPUT chain decides about it"))

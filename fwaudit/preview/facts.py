@@ -66,6 +66,8 @@ class Facts:
                 "com.docker.compose.project.config_files": files}},
             "HostConfig": {"NetworkMode": mode, "PortBindings": ports, "Privileged": box.privileged,
                            "CapAdd": list(box.capabilities)},
+            "EnvironmentVerdicts": [{"variable": each.variable, "verdict": each.verdict}
+                                    for each in box.weak_credentials],
             "State": {"Running": True, "Status": "running", "Pid": 0},
             "NetworkSettings": {"Ports": ports, "Networks": dict(_networks(box, self.ways))}}])
         for seat in box.seats:

@@ -11,6 +11,7 @@ import captures
 import pytest
 
 from fwaudit import cli
+from fwaudit.host.snapshot_file import read_snapshot
 
 _WEB = 'services: {web: {image: nginx, ports: ["9090:80"]}}\n'
 
@@ -89,7 +90,8 @@ def test_what_would_be_can_be_kept_and_asked(preview, tmp_path: Path, capsys) ->
      "shop-b-1 would not start: 9000/tcp is taken by shop-a-1"),
     ('services: {a: {image: x, scale: 2, ports: ["9000:80"]}}',
      "shop-a-2 would not start: 9000/tcp is taken by shop-a-1"),
-    ('services: {a: {image: x, container_name: n, deploy: {replicas: 2}}}', "n would not start: another container has that name"),
+    ("services: {a: {image: x, container_name: n, deploy: {replicas: 2}}}",
+     "n would not start: another container has that name"),
     ("services: {a: {image: x, container_name: web}}", "web would not start: another container has that name"),
     ("services: {a: {image: x, networks: {n: {ipv4_address: 10.9.0.1}}}}\n"
      "networks: {n: {ipam: {config: [{subnet: 10.8.0.0/24}]}}}", "has no address for it"),
@@ -231,3 +233,18 @@ def test_direct_routing_that_no_container_shows_yet(preview) -> None:
         _, report, _ = preview(_WEB, change=bare(told))
         [found] = [each["verdict"] for each in report["exposures"] if each["kind"] == "container-port"]
         assert found == wanted
+
+
+def test_a_weak_password_is_judged_and_not_kept(preview, tmp_path: Path) -> None:
+    """As on a container that runs: worse where it is, and nothing of its value anywhere."""
+    files = {"compose.yaml": """services:
+  pg: {image: postgres, ports: ["9432:5432"], environment: [POSTGRES_PASSWORD=postgres]}
+  my: {image: mysql, ports: ["9306:3306"], env_file: my.env}
+  ok: {image: postgres, ports: ["9433:5432"], environment: {POSTGRES_PASSWORD: wkKq8s-Fz7pQ_vM2}}
+""", "my.env": "MYSQL_ROOT_PASSWORD=my-secret-pw\n"}
+    kept = tmp_path / "would-be.tar.gz"
+    _, report, _ = preview(files, "--keep", str(kept))
+    weak = {word for each in report["findings"] if each["id"] == "weak-credentials" for word in each["subject"].split()}
+    assert {word for word in weak if word.startswith("shop-")} == {"shop-pg-1", "shop-my-1"}
+    said = json.dumps(report) + str(read_snapshot(kept).files)
+    assert "my-secret-pw" not in said and "wkKq8s" not in said

@@ -11,8 +11,8 @@ from dataclasses import replace
 from fwaudit.parse.compose.tree import Node
 
 SERVICE_KEYS = ("ports", "expose", "networks", "network_mode", "profiles", "scale", "deploy", "container_name", "image",
-                "privileged", "cap_add", "provider", "extends", "net")
-"""The keys of a service that are read."""
+                "privileged", "cap_add", "provider", "extends", "net", "environment", "env_file")
+"""The keys of a service that are read; of the environment nothing but a verdict is kept."""
 NETWORK_KEYS = ("name", "external", "driver", "driver_opts", "internal", "enable_ipv4", "enable_ipv6", "ipam")
 _DEEPEST = 8
 
@@ -32,10 +32,12 @@ def merged(under: Node | None, over: Node, depth: int = 0) -> Node:
 
 
 def kept(service: Node, keys: tuple[str, ...]) -> Node:
-    """A mapping with only the keys that are read, and ``networks`` always as a mapping."""
+    """A mapping with only the keys that are read; ``networks`` and ``environment`` always as mappings."""
     found = {key: value for key, value in service.entries() if key in keys}
     if "networks" in found:
         found["networks"] = as_mapping(found["networks"])
+    if "environment" in found:
+        found["environment"] = _variables(found["environment"])
     return replace(service, keys=found)
 
 
@@ -44,6 +46,17 @@ def as_mapping(names: Node) -> Node:
     if names.kind != "list":
         return names
     return Node("map", names.mark, keys={each.text: Node("null", each.mark) for each in names.items}, tag=names.tag)
+
+
+def _variables(listed: Node) -> Node:
+    """``KEY=value``, one a line, as the mapping that it stands for."""
+    if listed.kind != "list":
+        return listed
+    found = {}
+    for each in listed.items:
+        key, sign, value = each.text.partition("=")
+        found[key] = replace(each, text=value) if sign else Node("null", each.mark)
+    return Node("map", listed.mark, keys=found, tag=listed.tag)
 
 
 def settled(node: Node) -> Node:
