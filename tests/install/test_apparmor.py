@@ -12,6 +12,7 @@ from requirements import requires
 
 from fwaudit.host import engine
 from fwaudit.host.collectors import boot, ufw
+from fwaudit.host.schedule import units
 
 PROFILE = ROOT / "contrib/apparmor/usr.bin.fwaudit"
 
@@ -50,6 +51,11 @@ def test_it_names_what_is_read_only_where_it_is_there():
     paths = [f"/{pattern.replace('*', 'x')}" for pattern in boot.PATTERNS]
     paths += [engine.PODMAN_SOCKET, "/run/docker.sock", "/run/user/1000/docker.sock", *ufw.FILES.values()]
     assert missing(rules(PROFILE), [(path, "r") for path in paths]) == []
+
+
+def test_it_has_the_capabilities_that_the_scheduled_check_was_measured_to_need():
+    text = PROFILE.read_text(encoding="utf-8")
+    assert {name for name in units.NEEDED if f"\n  capability {name[4:].lower()}," not in text} == set()
 
 
 @pytest.mark.parametrize(("path", "may"), [

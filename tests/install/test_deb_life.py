@@ -19,7 +19,9 @@ import fwaudit
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 SUITES = os.environ.get("FWAUDIT_SUITES", "").split() or [own_suite()]
-POLICY, CRON = "etc/fwaudit/policy.toml", "etc/cron.d/fwaudit"
+POLICY, CRON, UNITS = "etc/fwaudit/policy.toml", "etc/cron.d/fwaudit", "usr/lib/systemd/system"
+WANTED = {"etc/systemd/system/docker.service.wants": "fwaudit-recheck.timer",
+          "etc/systemd/system/paths.target.wants": "fwaudit-recheck.path"}
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -120,6 +122,10 @@ def _state_is_made(root: CleanRoot) -> None:
     (root.path / "etc/cron.d").mkdir(exist_ok=True)
     root.run(["fwaudit", "schedule", "install"])
     assert "/usr/bin/fwaudit check" in (root.path / CRON).read_text()
+    for name, wanted in WANTED.items():  # as systemctl enables the package's own units
+        assert (root.path / UNITS / wanted).is_file()
+        (root.path / name).mkdir(parents=True, exist_ok=True)
+        (root.path / name / wanted).symlink_to(f"/{UNITS}/{wanted}")
 
 
 def _removed_nothing_starts_it(root: CleanRoot) -> None:
@@ -127,6 +133,7 @@ def _removed_nothing_starts_it(root: CleanRoot) -> None:
     said = root.run(["apt-get", "remove", "-y", "fwaudit"])
     assert f"removed: /{CRON}" in said
     assert not (root.path / CRON).exists()
+    assert [name for name in WANTED if (root.path / name).exists()] == []
     assert not (root.path / "usr/lib/fwaudit").exists()
     assert (root.path / "var/lib/fwaudit/history.db").exists()
     assert (root.path / POLICY).exists()

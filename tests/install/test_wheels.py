@@ -61,14 +61,16 @@ def test_what_the_package_carries_runs_with_every_python(python, built, tmp_path
     """The Debian package's modules, by the Pythons that are here; the one that runs this is always among them."""
     requires("dpkg-deb")
     command = sys.executable if python == f"{sys.version_info[0]}.{sys.version_info[1]}" else f"python{python}"
+    environment = {**os.environ, "PYENV_VERSION": python}  # where pyenv has it, its command answers to this alone
     try:
-        subprocess.run([command, "-c", ""], check=True, capture_output=True)
+        subprocess.run([command, "-c", ""], check=True, capture_output=True, env=environment)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip(f"there is no Python {python} here")
     subprocess.run(["dpkg-deb", "-x", str(built.deb), str(tmp_path)], check=True)
     launcher = (tmp_path / "usr/bin/fwaudit").read_text(encoding="utf-8")
     assert launcher.startswith("#!/usr/bin/python3 -ISB\n")
     script = launcher.replace("/usr/lib/fwaudit", f"{tmp_path}/usr/lib/fwaudit")
-    done = subprocess.run([command, "-ISB", "-c", script, "demo"], capture_output=True, text=True, check=False)
+    done = subprocess.run([command, "-ISB", "-c", script, "demo"], capture_output=True, text=True, check=False,
+                          env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "5432/tcp" in done.stdout
