@@ -24,6 +24,7 @@ _ENVIRONMENT = (
     ("FWAUDIT_DEBUG", "Set to anything: an internal error shows its traceback."),
     ("DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY",
      "Which container engine is asked, as for docker(1)."),
+    ("COMPOSE_FILE, COMPOSE_PATH_SEPARATOR", "Which Compose files fwaudit preview reads, as for docker compose."),
 )
 _SEE_ALSO = "ufw(8), iptables(8), nft(8), ipset(8), docker(1), podman(1), systemd.timer(5)"
 

@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 
 from release.lock import Pin
 
-# Wheels for compiled CPython alone; their modules without a compiled part do the same in Python (markupsafe._native).
-_ONLY_COMPILED = ("markupsafe",)
+# Wheels for compiled CPython alone; their modules without a compiled part do the same in Python (markupsafe._native,
+# yaml without yaml._yaml).
+_ONLY_COMPILED = ("markupsafe", "pyyaml")
 _COMPILED = (".so", ".pyd", ".pyc")
 # Tables of the IEEE, whose license is not a free one; they tell who made a network card, which nothing here asks.
 _NOT_FREE = ("netaddr/eui/*.txt", "netaddr/eui/*.idx")

@@ -20,7 +20,7 @@ from fwaudit.host.parallel import side_by_side
 from fwaudit.host.run import GRACE, Machine
 
 NOT_FOUND = "not found"
-PACKAGES = ("docker", "jinja2", "netaddr", "tabulate", "tomli", "typer")
+PACKAGES = ("docker", "jinja2", "netaddr", "pyyaml", "tabulate", "tomli", "typer")
 _NOT_ASKED = "installed; its version is not asked for, that would load {}"
 _LONGEST = 200
 

@@ -64,6 +64,9 @@ def _is_used(root: CleanRoot) -> None:
     assert root.run(["fwaudit", "report", "--snapshot", host]).splitlines()[0] == demo.splitlines()[0]
     for format in ("html", "json", "sarif", "ocsf"):  # each with what it is made by
         root.run(["fwaudit", "report", "--snapshot", host, "--format", format])
+    (root.path / "tmp/compose.yaml").write_text('services: {web: {image: nginx, ports: ["8080:80"]}}\n')
+    said = root.run(["fwaudit", "preview", "/tmp/compose.yaml", "--snapshot", host], code=2)
+    assert "8080/tcp" in said
     alone = root.run(["unshare", "--net", "fwaudit", "report"])  # of the root itself, without its neighbours
     assert "ufw is not installed" in alone
     assert "no container engine" in alone

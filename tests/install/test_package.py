@@ -67,8 +67,10 @@ def test_the_bill_of_materials_is_what_is_in_the_package(built):
         assert part["licenses"]
     assert bom["metadata"]["component"]["version"] == fwaudit.__version__
     (root,) = (each for each in bom["dependencies"] if each["ref"] == bom["metadata"]["component"]["bom-ref"])
-    wanted = (built.source / "pyproject.toml").read_text(encoding="utf-8").split("dependencies = [", 1)[1].split("]")[0]
-    assert {each.split("/")[-1].split("@")[0] for each in root["dependsOn"]} == set(re.findall(r'"([a-z0-9]+)', wanted))
+    project = (built.source / "pyproject.toml").read_text(encoding="utf-8")
+    wanted = project.split("\ndependencies = [", 1)[1].split("\n]")[0]
+    assert {each.split("/")[-1].split("@")[0] for each in root["dependsOn"]} == {
+        lock.canonical(name) for name in re.findall(r'^  "([\w-]+)', wanted, re.MULTILINE)}
 
 
 def test_the_source_archive_can_be_tested_and_built(built):

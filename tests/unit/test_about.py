@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from test_host_docker import Engine, serving
@@ -18,6 +19,8 @@ from fwaudit.host.about import NOT_FOUND, about
 from fwaudit.host.collectors import docker
 from fwaudit.host.engine import Endpoint
 from fwaudit.host.run import Machine
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -48,6 +51,11 @@ def test_a_machine_without_anything_has_every_item(tools):
         assert found[name] == NOT_FOUND
     assert found["Python"].startswith(".".join(map(str, sys.version_info[:3])))
     assert re.search(r"docker \d.*, typer \d", found["packages"])
+
+
+def test_every_package_that_it_depends_on_is_named():
+    wanted = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("\ndependencies = [", 1)[1].split("\n]")[0]
+    assert set(module.PACKAGES) == {name.lower() for name in re.findall(r'^  "([\w-]+)', wanted, re.MULTILINE)}
 
 
 def test_one_that_fails_takes_no_other_with_it(tools, monkeypatch):
