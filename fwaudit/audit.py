@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from fwaudit.exposure import exposures, inside_of, networks_of
 from fwaudit.findings import find_all
 from fwaudit.findings.base import Audited
@@ -11,6 +14,9 @@ from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.parse.host import parse_host
 from fwaudit.path.engine import Engine
+
+if TYPE_CHECKING:
+    from fwaudit.model.compliance import Checked
 
 
 def audit(snapshot: Snapshot) -> Report:
@@ -25,6 +31,13 @@ def audit(snapshot: Snapshot) -> Report:
         findings=find_all(Audited(host, engine, found, networks_of(host), inside_of(host))), inside=inside_of(host),
         policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
     )
+
+
+def with_benchmark(checked: Checked, snapshot: Snapshot) -> Checked:
+    """The same with the CIS Docker Benchmark's recommendations, as far as the snapshot decides them."""
+    from fwaudit.exposure.cis_docker import NAME, controls
+
+    return replace(checked, benchmark=NAME, controls=controls(parse_host(snapshot), checked))
 
 
 def _firewall(host: Host) -> str:

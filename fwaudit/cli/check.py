@@ -29,6 +29,8 @@ Examples:
 
   fwaudit check --policy policy.toml --format nagios
 
+  fwaudit check --compliance cis-docker
+
   fwaudit check -o prometheus=/var/lib/node_exporter/fwaudit.prom -o sarif=fwaudit.sarif
 """
 
@@ -43,6 +45,8 @@ def check(
     history: Annotated[Path | None, typer.Option(
         "--history", metavar="FILE", help="Where runs are written down; /var/lib/fwaudit/history.db for root.")] = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="Do not write this run down.")] = False,
+    compliance: Annotated[str, typer.Option(
+        "--compliance", metavar="BENCHMARK", help="Show the table of a benchmark as well: cis-docker.")] = "",
     notify_command: Annotated[list[str] | None, typer.Option(
         "--notify-command", metavar="COMMAND", help="Run this when something has changed; may be repeated.")] = None,
     notify_mail: Annotated[list[str] | None, typer.Option(
@@ -57,16 +61,19 @@ def check(
     import time
     from dataclasses import replace
 
-    from fwaudit.audit import audit
+    from fwaudit.audit import audit, with_benchmark
     from fwaudit.cli import CRITICAL, OK, UNKNOWN
     from fwaudit.cli.deeds import Deeds, account_of, as_data, failures, without_privileges
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
     from fwaudit.cli.telling import say_untold
+    from fwaudit.errors import UsageError
     from fwaudit.exposure.compliance import check as judge
     from fwaudit.host.notify import read_hooks
 
     wanted = read_outputs([f"{format}=-", *(output or [])])
+    if compliance not in ("", "cis-docker"):
+        raise UsageError(f"no such benchmark: {compliance}", "There is: cis-docker.")
     account = account_of(drop_privileges)
     book = None if no_history or (history is None and snapshot is not None) else _book(history)
     hooks = read_hooks(notify_command or (), notify_mail or ())
@@ -80,7 +87,8 @@ def check(
             doing.append(without_privileges(doing[0], account))
             with working("working out who can reach what"):
                 checked = judge(audit(taken), held_to, datetime.datetime.now(datetime.timezone.utc).date())
-            checked = replace(checked, seconds=time.monotonic() - start)
+                checked = with_benchmark(checked, taken) if compliance else checked
+            checked = replace(checked, seconds=time.monotonic() - start, since=past.since if past else None)
             code = code_of(checked)
             _write(checked, wanted[1:], doing[-1])
         silent = quiet and code == OK

@@ -56,7 +56,7 @@ def _init(output: str | None, force: bool, snapshot: Path | None, timeout: float
     from fwaudit.cli.output import write
     from fwaudit.cli.source import load, without_collector
     from fwaudit.errors import UsageError
-    from fwaudit.render.check import policy_file
+    from fwaudit.render.policy_file import policy_file
 
     output = output or _usual(snapshot)
     if output not in ("", "-") and Path(output).exists() and not force and not _says_nothing(Path(output)):
@@ -104,6 +104,12 @@ def _check(file: Path) -> int:
     return OK
 
 
+def _kinds() -> set[str]:
+    from fwaudit.findings import pages
+
+    return {page.id for page in pages()}
+
+
 def read(file: Path) -> Policy:
     """The policy in a file. Raises UsageError where it cannot be read, ParseError for a mistake in it."""
     from fwaudit.errors import UsageError
@@ -112,7 +118,7 @@ def read(file: Path) -> Policy:
     try:
         with file.open("rb") as stream:
             data = stream.read((1 << 20) + 1)
-        return parse_policy(data.decode("utf-8"), str(file))
+        return parse_policy(data.decode("utf-8"), str(file), _kinds)
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}", "Write one: fwaudit policy init -o FILE") from error
     except UnicodeDecodeError as error:

@@ -124,7 +124,8 @@ def show(found: Report, format: str, output: str, no_color: bool, snapshot: str 
         from fwaudit.model.compliance import Policy
         from fwaudit.render.checked import FORMATS
 
-        checked = replace(check(found, Policy(), date.min), seconds=seconds)
+        held_to = Policy(findings=format != "nagios")  # whose line says what the exit code says: it is about ports
+        checked = replace(check(found, held_to, date.min), seconds=seconds)
         put(deeds, FORMATS[format](checked), output, READABLE if format == "prometheus" else SECRET)
         return
     from fwaudit.render.table import render

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,15 @@ _FIRST = "This is the first check of this host that is written down; from now on
 class Past:
     """What a check wants to know of earlier ones, read while it still may. ``latest``: the run before this one;
     ``told``: the one that whoever wants to be told was told of last; each with its snapshot, not unpacked yet: those
-    who are hostile had a hand in it. ``trouble``: why the last check could not be made."""
+    who are hostile had a hand in it. ``trouble``: why the last check could not be made. ``since``: identity
+    of what was a breach then → when a check first found it."""
 
     latest: Run | None = None
     latest_packed: bytes = b""
     told: Run | None = None
     told_packed: bytes = b""
     trouble: str = ""
+    since: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_past(path: Path, host: str, hooks: bool) -> Past:
@@ -39,7 +42,8 @@ def read_past(path: Path, host: str, hooks: bool) -> Past:
     kept.upgrade()
     latest = next(iter(kept.runs(1)), None)
     told = kept.told(host) if hooks else None
-    return Past(latest, kept.packed(0) if latest else b"", told, kept.packed(told.id) if told else b"", kept.trouble())
+    return Past(latest, kept.packed(0) if latest else b"", told, kept.packed(told.id) if told else b"", kept.trouble(),
+                kept.open_since())
 
 
 def report_of(packed: bytes, run: Run) -> Report:

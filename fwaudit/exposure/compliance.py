@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from fwaudit.exposure.weigh import weigh
 from fwaudit.model.compliance import Accepted, Checked, Judged, Policy
 from fwaudit.model.report import Exposure, Report, Way
 from fwaudit.packet.fields import PROTOCOL_NAMES
@@ -19,8 +20,9 @@ _LEVELS: dict[str, Literal["ok", "warning", "critical", "unknown"]] = {
 def check(report: Report, policy: Policy, today: datetime.date) -> Checked:
     """Judge every exposure. An entry that has expired still counts, and is a warning: it is the entry that is wrong."""
     judged = tuple(_judge(exposure, policy) for exposure in report.every_exposure)
-    used = {entry for each in judged for entry in each.by}
-    return Checked(report, policy, judged, tuple(_warnings(policy, used, today)))
+    findings = weigh(report, policy, judged) if policy.findings else ()
+    used = {entry for each in judged for entry in each.by} | {entry for each in findings for entry in each.by}
+    return Checked(report, policy, judged, tuple(_warnings(policy, used, today)), findings=findings)
 
 
 def _judge(exposure: Exposure, policy: Policy) -> Judged:
@@ -85,11 +87,14 @@ def _warnings(policy: Policy, used: set[Accepted], today: datetime.date) -> Iter
         if entry.expires is not None and entry.expires < today:
             yield f"{name} has expired on {entry.expires.isoformat()}"
         elif entry not in used:
-            yield f"{name} is not used: nothing that it speaks of is reached"
+            what = "no such finding is made" if entry.finding else "nothing that it speaks of is reached"
+            yield f"{name} is not used: {what}"
 
 
 def entry_in_words(entry: Accepted) -> str:
-    """``443/tcp of web-*``: what an entry speaks of."""
+    """``443/tcp of web-*``, or ``weak-credentials of web-*``: what an entry speaks of."""
+    if entry.finding:
+        return entry.finding + (f" of {entry.subject}" if entry.subject else "")
     ports = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in entry.ports.ranges(65535))
     who = entry.container or entry.compose or entry.process
     return f"{ports}/{PROTOCOL_NAMES.get(entry.proto, entry.proto)}{f' of {who}' if who else ''}"

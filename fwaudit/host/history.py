@@ -82,7 +82,9 @@ class History:
             if complete:  # what could not be looked at has not closed
                 known = {row[0] for row in database.execute("SELECT identity FROM open")}
                 database.executemany("DELETE FROM open WHERE identity = ?", [(each,) for each in known - set(opened)])
-            database.executemany("INSERT OR IGNORE INTO open (identity, name, since) VALUES (?, ?, ?)",
+            # the earlier time where the clock has gone back: it was open then, by the clock as it is now
+            database.executemany("INSERT INTO open (identity, name, since) VALUES (?, ?, ?) "
+                                 "ON CONFLICT (identity) DO UPDATE SET since = min(since, excluded.since)",
                                  [(identity, name, snapshot.taken_at) for identity, name in opened.items()])
             self._forget(database)
             return int(cursor.lastrowid or 0)

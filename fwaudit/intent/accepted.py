@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from fwaudit.errors import ParseError
@@ -25,19 +25,24 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+Kinds = Callable[[], Collection[str]]
+
 _MAX_SIZE = 1 << 20
 _MAX_ENTRIES = 10_000
 _TOP = ("schema_version", "check", "accept")
-_CHECK = ("strict", "fail_on", "undecided")
-_ENTRY = ("port", "protocol", "family", "container", "compose", "process", "interface", "address", "from", "reason",
-          "owner", "expires")
+_CHECK = ("strict", "fail_on", "undecided", "findings")
+_PORT = ("port", "protocol", "family", "container", "compose", "process", "interface", "address", "from")
+_BOTH = ("reason", "owner", "expires")
+_FINDING = ("finding", "subject")
+_ENTRY = (*_PORT, *_FINDING, *_BOTH)
 _WHERE = re.compile(r"(.*?) \(at line (\d+), column (\d+)\)$")
 _HEADER = re.compile(r"\s*\[\[\s*accept\s*\]\]")
 _SECTION = re.compile(r"\s*\[")
 
 
-def parse_policy(text: str, source: str) -> Policy:
-    """The policy that a file holds. ``source`` names it in errors. Raises ParseError."""
+def parse_policy(text: str, source: str, kinds: Kinds = tuple) -> Policy:
+    """The policy that a file holds. ``source`` names it in errors. ``kinds``: gives the ids of all findings,
+    asked where an entry names one; none: every id is taken. Raises ParseError."""
     if len(text) > _MAX_SIZE:
         raise ParseError(source, 0, f"larger than {_MAX_SIZE} bytes")
     try:
@@ -49,13 +54,14 @@ def parse_policy(text: str, source: str) -> Policy:
         raise ParseError(source, int(found[2]), f"column {found[3]}: {found[1]}") from None
     except RecursionError:
         raise ParseError(source, 0, "nested too deep") from None
-    return _Reader(text, source).policy(document)
+    return _Reader(text, source, kinds).policy(document)
 
 
 class _Reader:
     """Reads the values of a document, and finds in the text where each stands."""
 
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, kinds: Kinds) -> None:
+        self.kinds = kinds
         self.lines = text.split("\n")
         self.source = source
         self.starts = [number for number, line in enumerate(self.lines, 1) if _HEADER.match(line)]
@@ -78,16 +84,17 @@ class _Reader:
         return Policy(
             tuple(self.entry(each, number) for number, each in enumerate(entries, 1)),
             self.value(check, "strict", bool, 0, False),
-            self.severity(check), self.undecided(check), self.source)
+            self.severity(check), self.undecided(check), self.source, self.value(check, "findings", bool, 0, True))
 
     def entry(self, entry: Mapping[str, Any], number: int) -> Accepted:
         self.known(entry, _ENTRY, number, "[[accept]]")
-        for key in ("port", "reason"):
-            if key not in entry:
-                self.fail(number, "", f"an entry of [[accept]] needs {key}")
-        reason = self.value(entry, "reason", str, number, "")
-        if not reason.strip():
-            self.fail(number, "reason", "the reason is empty", "Say why this port is meant to be open.")
+        if "finding" in entry:
+            return self.of_finding(entry, number)
+        if "subject" in entry:
+            self.fail(number, "subject", "subject goes with finding")
+        if "port" not in entry:
+            self.fail(number, "", "an entry of [[accept]] needs port, or finding")
+        reason = self.reason(entry, number)
         family = self.value(entry, "family", int, number, 0)
         if family not in (0, 4, 6):
             self.fail(number, "family", f"family is 4 or 6, not {family}")
@@ -104,6 +111,29 @@ class _Reader:
             self.ports(entry, number), self.protocol(entry, number), reason, family, text["container"],
             text["compose"], text["process"], text["interface"], text["address"], self.sources(entry, number),
             text["owner"], self.expires(entry, number), self.line(number, ""))
+
+    def of_finding(self, entry: Mapping[str, Any], number: int) -> Accepted:
+        """An entry that accepts a kind of finding."""
+        for key in entry:
+            if key in _PORT:
+                self.fail(number, key, f"{key} goes with port, not with finding",
+                          f"With finding there are: {', '.join((*_FINDING[1:], *_BOTH))}.")
+        kind = self.value(entry, "finding", str, number, "")
+        known = self.kinds()
+        if not kind or (known and kind not in known):
+            self.fail(number, "finding", f"no such finding: {kind!r}"[:200], "See: fwaudit findings")
+        return Accepted(
+            EMPTY, 0, self.reason(entry, number), owner=self.value(entry, "owner", str, number, ""),
+            expires=self.expires(entry, number), line=self.line(number, ""), finding=kind,
+            subject=self.value(entry, "subject", str, number, ""))
+
+    def reason(self, entry: Mapping[str, Any], number: int) -> str:
+        if "reason" not in entry:
+            self.fail(number, "", "an entry of [[accept]] needs reason")
+        reason: str = self.value(entry, "reason", str, number, "")
+        if not reason.strip():
+            self.fail(number, "reason", "the reason is empty", "Say why it is meant to be so.")
+        return reason
 
     # ---- values ---------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fwaudit import __version__
@@ -14,7 +15,7 @@ from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.trace import answerer_json, trace_json
 
 if TYPE_CHECKING:
-    from fwaudit.model.compliance import Checked
+    from fwaudit.model.compliance import Accepted, Checked
 
 
 def render(report: Report) -> str:
@@ -24,12 +25,19 @@ def render(report: Report) -> str:
 
 def render_checked(checked: Checked) -> str:
     """A checked report: the report, and under ``check`` what it was judged to be."""
+    from fwaudit.render.benchmark import as_json as benchmark_json
+    from fwaudit.render.places import since
+
     body = report_json(checked.report)
     body["check"] = {
         "level": checked.level,
         "policy": checked.policy.path,
         "strict": checked.policy.strict,
         "warnings": list(checked.warnings),
+        "findings": [{
+            "id": each.finding.id, "subject": each.finding.subject, "severity": each.finding.severity.name.lower(),
+            "standing": each.standing, "level": each.level, "accepted_by": _entries(each.by),
+        } for each in checked.shown_findings],
         "standings": [{
             "kind": each.exposure.service.kind,
             "protocol": PROTOCOL_NAMES.get(each.exposure.service.proto, str(each.exposure.service.proto)),
@@ -39,11 +47,17 @@ def render_checked(checked: Checked) -> str:
             "process": each.exposure.service.process,
             "standing": each.standing,
             "level": each.level,
-            "accepted_by": [{"reason": entry.reason, "owner": entry.owner, "line": entry.line,
-                             "expires": entry.expires.isoformat() if entry.expires else None} for entry in each.by],
+            "since": since(checked, each) or None,
+            "accepted_by": _entries(each.by),
         } for each in checked.shown],
+        **({"compliance": benchmark_json(checked)} if checked.controls else {}),
     }
     return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
+
+
+def _entries(entries: Iterable[Accepted]) -> list[dict[str, Any]]:
+    return [{"reason": entry.reason, "owner": entry.owner, "line": entry.line,
+             "expires": entry.expires.isoformat() if entry.expires else None} for entry in entries]
 
 
 def report_json(report: Report) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as xml
 
-from fwaudit.model.compliance import Checked, Judged
-from fwaudit.render.check import short_name
+from fwaudit.model.compliance import Checked, Judged, JudgedFinding
+from fwaudit.render.check import finding_name, short_name
 from fwaudit.render.hidden import hidden_in_words
-from fwaudit.render.places import PLACES, Reached, reached_from
+from fwaudit.render.places import PLACES, Reached, reached_from, since_in_words
 from fwaudit.render.rows import where
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean
@@ -28,6 +28,11 @@ def render_checked(checked: Checked) -> str:
             if each.exposure.family == family:
                 for reached in reached_from(each):
                     _case(checked, suite, each, reached)
+    answered = [each for each in checked.shown_findings if each.standing != "fine"]
+    if answered:
+        suite = _suite(checked, root, "findings")
+        for finding in answered:
+            _finding(suite, finding)
     if checked.report.unread:
         suite = _suite(checked, root, "sources")
         for source, why in checked.report.unread:
@@ -42,6 +47,18 @@ def render_checked(checked: Checked) -> str:
         xml.SubElement(root[0], "system-out").text = _safe(hidden)
     xml.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
+
+
+def _finding(suite: xml.Element, each: JudgedFinding) -> None:
+    case = xml.SubElement(suite, "testcase", {"classname": f"fwaudit.findings.{each.finding.id}",
+                                              "name": _safe(finding_name(each.finding))})
+    if each.standing == "accepted":
+        reasons = "; ".join(entry.reason for entry in each.by)
+        xml.SubElement(case, "skipped", {"message": _safe(f"accepted: {reasons}")})
+        return
+    found = xml.SubElement(case, "failure", {"type": each.finding.severity.name.lower(),
+                                             "message": _safe(each.finding.what)})
+    found.text = "\n".join(map(_safe, (*each.finding.why, *each.finding.next)))
 
 
 def _suite(checked: Checked, root: xml.Element, name: str) -> xml.Element:
@@ -60,7 +77,7 @@ def _case(checked: Checked, suite: xml.Element, each: Judged, reached: Reached) 
     if reached.certainly:
         found = xml.SubElement(case, "failure", {"type": exposure.severity.name.lower(), "message": _safe(
             f"reached by {', '.join(reached.certainly)}, and nobody answers for it; {policy}")})
-        lines = [f"reached from {where(checked.report, exposure)}"]
+        lines = [f"reached from {where(checked.report, exposure)}{since_in_words(checked, each, ', ')}"]
         if exposure.evidence is not None:
             lines += path_lines(exposure.evidence, Style(100))
         found.text = "\n".join(map(_safe, lines))

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator
 
 from fwaudit.model.compliance import Checked
 from fwaudit.model.report import Exposure, Finding
+from fwaudit.render.benchmark import STATES, reasons, summary
+from fwaudit.render.check import finding_name, short_name
 from fwaudit.render.check import headline as checked_headline
 from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.outline import headline
+from fwaudit.render.places import since_in_words
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, shorten
@@ -62,6 +65,9 @@ def _document(checked: Checked) -> Iterator[str]:
         more = f" and {len(blocked) - _MAX_NAMES:,} more" if len(blocked) > _MAX_NAMES else ""
         yield from ("", "## Not reachable from outside", "",
                     ", ".join(map(escaped, blocked[:_MAX_NAMES])) + more)
+    yield from _standing(checked)
+    if checked.controls:
+        yield from _benchmark(checked)
     for title, lines in (("The policy", checked.warnings), ("Notes", report.notes),
                          ("Not looked at", [f"{source}: {why}" for source, why in report.unread])):
         if lines:
@@ -80,6 +86,26 @@ def _table(checked: Checked, found: list[Row]) -> Iterator[str]:
         reasons = dict.fromkeys(entry.reason for each in row.exposures for entry in accepted.get(id(each), ()))
         cells = (row.severity.name.lower(), f"{ports} {row.ip}", row.who, row.where, row.policy, verdict,
                  "; ".join(reasons))
+        yield f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _standing(checked: Checked) -> Iterator[str]:
+    """What a check knows beyond the report: since when ports are open, and which findings somebody answers for."""
+    opened = {f"{short_name(each.exposure)} (IPv{each.exposure.family}): {since_in_words(checked, each)}": None
+              for each in checked.shown if since_in_words(checked, each)}
+    accepted = [f"{finding_name(each.finding)}: {'; '.join(dict.fromkeys(entry.reason for entry in each.by))}"
+                for each in checked.shown_findings if each.standing == "accepted"]
+    for title, lines in (("Since when", list(opened)), ("Accepted findings", accepted)):
+        if lines:
+            more = [f"and {len(lines) - _MAX_FINDINGS:,} more"] if len(lines) > _MAX_FINDINGS else []
+            yield from ("", f"## {title}", "", *(f"- {escaped(line)}" for line in [*lines[:_MAX_FINDINGS], *more]))
+
+
+def _benchmark(checked: Checked) -> Iterator[str]:
+    yield from ("", f"## {escaped(checked.benchmark)}", "", escaped(summary(checked)), "",
+                "| Number | Recommendation | State | What shows it |", "| --- | --- | --- | --- |")
+    for each in checked.controls:
+        cells = (each.id, each.title, STATES[each.state], "; ".join(reasons(each)))
         yield f"| {' | '.join(map(escaped, cells))} |"
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from fwaudit.exposure.judge import Place
 from fwaudit.exposure.outside import PRIVATE
-from fwaudit.model.compliance import Judged
+from fwaudit.model.compliance import Checked, Judged
 from fwaudit.model.report import Exposure, Finding, Report, Way
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.records import dataclass
+from fwaudit.render.text import clean
 
 PLACES: dict[Place, str] = {
     "internet": "the internet", "private": "private networks", "neighbour": "neighbours on the link"}
@@ -34,6 +35,26 @@ def exposure_identity(report: Report, exposure: Exposure, kind: str = "exposure"
     bound = service.bound if service.kind != "container-port" else ""  # a container's address changes
     return identity(report, kind, service.kind, name, bound, str(service.port), protocol(exposure),
                     str(exposure.family))
+
+
+def since(checked: Checked, judged: Judged) -> str:
+    """When a check first found this breach, this one where none did before; empty for what is none, and where nobody
+    writes checks down. The earlier of the two where the clock has gone back between them."""
+    if checked.since is None or judged.standing != "breach":
+        return ""
+    now = checked.report.taken_at
+    known = checked.since.get(exposure_identity(checked.report, judged.exposure), now)
+    return min(known, now) if now else known
+
+
+def since_in_words(checked: Checked, judged: Judged, before: str = "") -> str:
+    """``since 2026-11-20 08:15 UTC``, with what is to stand before it; empty where it is not known."""
+    found = since(checked, judged)
+    if not found:
+        return ""
+    if found == checked.report.taken_at:
+        return f"{before}first seen now"
+    return f"{before}open since {clean(found[:16].replace('T', ' '))} UTC"
 
 
 def finding_identity(report: Report, finding: Finding) -> str:

@@ -36,6 +36,8 @@ def render_checked(checked: Checked) -> str:
         *_metric("fwaudit_breaches", "Exposures that nobody answers for.", [((), standings.count("breach"))]),
         *_metric("fwaudit_accepted", "Exposures that an entry of the policy file answers for.", [
             ((), standings.count("accepted"))]),
+        *_metric("fwaudit_finding_breaches", "Findings that count beside the ports and that nobody answers for.", [
+            ((), sum(each.standing == "breach" for each in checked.findings))]),
         *_metric("fwaudit_last_run_timestamp_seconds", "When the host was looked at, in seconds since the epoch.", [
             ((), _seconds(report.taken_at))]),
         *_success(int(report.complete)),

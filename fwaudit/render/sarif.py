@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fwaudit import __version__
-from fwaudit.model.compliance import Checked, Judged
+from fwaudit.model.compliance import Checked, Judged, JudgedFinding
 from fwaudit.model.report import Exposure, Finding, Report, Severity
 from fwaudit.render.check import short_name
 from fwaudit.render.hidden import hidden_in_words
@@ -35,7 +35,9 @@ def render_checked(checked: Checked) -> str:
     explained = {id(each.exposure) for each in report.findings if each.explains}
     results = [_exposure(report, each) for each in checked.shown
                if each.standing != "fine" and id(each.exposure) not in explained]
-    results += [_finding(report, each, judged.get(id(each.exposure))) for each in report.findings]
+    answered = {id(each.finding): each for each in checked.findings}
+    results += [_finding(report, each, judged.get(id(each.exposure)) if each.explains else answered.get(id(each)))
+                for each in report.findings]
     rules = _rules(report, any(each["ruleId"] == _EXPOSED for each in results))
     places = {rule["id"]: place for place, rule in enumerate(rules)}
     for result in results:
@@ -81,7 +83,8 @@ def _exposure(report: Report, each: Judged) -> dict[str, Any]:
     }
 
 
-def _finding(report: Report, finding: Finding, judged: Judged | None) -> dict[str, Any]:
+def _finding(report: Report, finding: Finding, judged: Judged | JudgedFinding | None) -> dict[str, Any]:
+    """``judged``: what is answered for where it is: its port, of which it says why it is open, or it itself."""
     said = [finding.what, *finding.why]
     said += [f"From: {finding.where_from}."] if finding.where_from else []
     return {
@@ -92,7 +95,7 @@ def _finding(report: Report, finding: Finding, judged: Judged | None) -> dict[st
         "partialFingerprints": {"fwaudit/v1": finding_identity(report, finding)},
         "properties": {"severity": finding.severity.name.lower(), "certain": finding.certain,
                        "next": [clean(each) for each in finding.next]},
-        **(_suppressions(judged) if judged is not None and finding.explains else {}),
+        **(_suppressions(judged) if judged is not None else {}),
     }
 
 
@@ -101,7 +104,7 @@ def _level(severity: Severity, certain: bool) -> dict[str, str]:
     return {"kind": "fail", "level": _LEVELS[severity]} if certain else {"kind": "review", "level": "none"}
 
 
-def _suppressions(each: Judged) -> dict[str, Any]:
+def _suppressions(each: Judged | JudgedFinding) -> dict[str, Any]:
     if each.standing != "accepted":
         return {}
     return {"suppressions": [{"kind": "external", "status": "accepted", "justification": clean(entry.reason)}

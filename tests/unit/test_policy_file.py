@@ -11,7 +11,8 @@ from fwaudit.errors import ParseError
 from fwaudit.exposure.compliance import check
 from fwaudit.intent.accepted import parse_policy
 from fwaudit.model.report import Severity
-from fwaudit.render.check import policy_file, render
+from fwaudit.render.check import render
+from fwaudit.render.policy_file import policy_file
 
 TODAY = datetime.date(2026, 11, 26)
 ENTRY = '[[accept]]\nport = 5432\nreason = "known"\n'
