@@ -14,8 +14,9 @@ import random
 import sys
 from typing import NamedTuple
 
+from benchverdicts import FIRST_PORT
+
 KINDS = ("mixed", "block", "f2b", "kube", "docker", "office")
-FIRST_PORT = 10000
 FIRST_CONTAINER = 0xAC110002  # 172.17.0.2
 JAILS = {"f2b-sshd": 22, "f2b-nginx": 443, "f2b-postfix": 25, "f2b-dovecot": 143}
 

@@ -11,19 +11,24 @@ from fwaudit.netfilter.targets.nat import netmap_of_source
 
 def _jumps(chain: Chain) -> list[str]:
     targets = [said.target for said in texts_of(chain.rules)]
-    return list({target.chain: None for target in targets if isinstance(target, (Jump, Goto))})
+    return list(dict.fromkeys([target.chain for target in targets if isinstance(target, (Jump, Goto))]))
 
 
-def callers_of(chains: dict[str, Chain]) -> dict[str, set[str]] | str:
-    """The base chains that each chain is reached from, or the name of one that reaches itself."""
+def circle_in(chains: dict[str, Chain]) -> str | None:
+    """The name of a chain that reaches itself; None where there is none."""
+    order = _callees_first(chains)
+    return order if isinstance(order, str) else None
+
+
+def _callees_first(chains: dict[str, Chain]) -> list[str] | str:
+    """All chains, each behind those that it jumps to; or the name of one that reaches itself."""
     state: dict[str, int] = {}
     order: list[str] = []
-    targets = {name: _jumps(chain) for name, chain in chains.items()}
     for root in chains:
         if root in state:
             continue
         state[root] = 1
-        stack = [(root, iter(targets[root]))]
+        stack = [(root, iter(_jumps(chains[root])))]
         while stack:
             name, left = stack[-1]
             following = next(left, None)
@@ -35,19 +40,25 @@ def callers_of(chains: dict[str, Chain]) -> dict[str, set[str]] | str:
                 return following
             elif following not in state:
                 state[following] = 1
-                stack.append((following, iter(targets[following])))
-    callers: dict[str, set[str]] = {name: {name} if chain.hook else set() for name, chain in chains.items()}
-    for name in reversed(order):
-        for following in targets[name]:
+                stack.append((following, iter(_jumps(chains[following]))))
+    return order
+
+
+def _callers(chains: dict[str, Chain]) -> dict[str, set[str]]:
+    """The base chains that each chain is reached from."""
+    callers = {name: {name} if chain.hook else set() for name, chain in chains.items()}
+    for name in reversed(_callees_first(chains)):
+        for following in _jumps(chains[name]):
             callers[following] |= callers[name]
     return callers
 
 
-def place_netmaps(chains: dict[str, Chain], callers: dict[str, set[str]]) -> None:
+def place_netmaps(chains: dict[str, Chain]) -> None:
     """NETMAP rewrites the source in postrouting and input, the destination elsewhere (xt_NETMAP.c netmap_tg4)."""
-    for name, chain in chains.items():
-        if not any(isinstance(said.target, NetmapDnat) for said in texts_of(chain.rules)):
-            continue
+    with_netmap = [(name, chain) for name, chain in chains.items()
+                   if any(isinstance(said.target, NetmapDnat) for said in texts_of(chain.rules))]
+    callers = _callers(chains) if with_netmap else {}
+    for name, chain in with_netmap:
         hooks = {chains[caller].hook in ("postrouting", "input") for caller in callers[name]}
         rules = []
         for rule in chain.rules:

@@ -9,14 +9,14 @@ What the format is: iptables/iptables-save.c and iptables/nft.c of iptables 1.8,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import Condition, In, Unknown
 from fwaudit.model.ruleset import Backend, Chain, Table
-from fwaudit.netfilter.chain_graph import callers_of, place_netmaps
+from fwaudit.netfilter.chain_graph import circle_in, place_netmaps
 from fwaudit.netfilter.hooks import BUILTIN_CHAINS, built_in_chains
 from fwaudit.netfilter.matches._option import negate
 from fwaudit.netfilter.matches.basic import OtherFamily, addresses
@@ -35,6 +35,7 @@ _POLICY = re.compile(r"-P (\S+) (\S+)(?: -c [0-9]+ [0-9]+)?$")
 _NEW = re.compile(r"-N (\S+)$")
 _INCOMPATIBLE = re.compile(r"# Table `(.+)' is incompatible")
 _COMMAND_TABLE = re.compile(r"#.*\s(?:-t|--table)[ =](\w+)")
+_BEGIN = 400  # characters that tell what a text is
 _MAX_JOINED = 1 << 14  # a comment has at most 255 bytes; beyond, a lost quote would make reading quadratic
 
 _RUN_SAVE = "Give the output of iptables-save -c (or ip6tables-save -c): it alone is complete and exact."
@@ -71,9 +72,12 @@ class _Open:
     listed: bool = False
 
 
-def parse(text: str, *, family: int, backend: Backend, source: str) -> Parsed:
-    """The tables that a dump holds. ``family`` 4 or 6 says which tool printed it. Raises ParseError."""
-    return _Parser(family, backend, source).parse(text)
+def parse(text: str | Iterable[str], *, family: int, backend: Backend, source: str) -> Parsed:
+    """The tables that a dump holds. ``family`` 4 or 6 says which tool printed it. Raises ParseError.
+
+    Where ``text`` comes in pieces, of any size, each is read as it comes: iptables-save prints for a while.
+    """
+    return _Parser(family, backend, source).parse((text,) if isinstance(text, str) else text)
 
 
 class _Parser:
@@ -90,17 +94,16 @@ class _Parser:
     def error(self, line: int, message: str, hint: str = "") -> ParseError:
         return ParseError(self.source, line, message, hint)
 
-    def parse(self, text: str) -> Parsed:
-        self.refuse_other_formats(text)
-        lines = enumerate(text.split("\n"), 1)
-        plain, read_before = _PLAIN_RULE[self.family].match, self.reader.before
+    def parse(self, pieces: Iterable[str]) -> Parsed:
+        lines = enumerate(self.lines(pieces), 1)
+        plain, attempt, read_before = _PLAIN_RULE[self.family].match, self.reader.attempt, self.reader.before.get
         for number, raw in lines:
             line = raw.strip(" \t\r")
             found = plain(line)
             if found is not None and self.open is not None:
-                name, src, dst, rest = found.groups("")
+                name, src, dst, rest = found.groups()
                 rows = self.open.rules.get(name)
-                said = read_before.get(rest) or self.reader.attempt(rest)
+                said = read_before(rest or "") or attempt(rest or "")
                 if rows is not None and said is not None:
                     rows.append((said, src or None, dst or None, line))
                     continue
@@ -123,11 +126,23 @@ class _Parser:
             self.finish()
         return Parsed(tuple(self.tables.values()), tuple(self.notes), tuple(self.incompatible))
 
-    def refuse_other_formats(self, text: str) -> None:
-        """Raise the error that helps most where the text is no dump at all, or one that was cut."""
-        if "\0" in text:
-            raise self.error(text.count("\n", 0, text.index("\0")) + 1, "binary data", _RUN_SAVE)
-        start = text.lstrip()[:400]
+    def lines(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The lines of a text in pieces."""
+        begin, number, rest = "", 1, ""
+        for piece in pieces:
+            if len(begin) < _BEGIN:
+                begin = (begin + piece[:_BEGIN]).lstrip()
+                self.refuse_other_formats(begin)
+            if "\0" in piece:
+                raise self.error(number + piece.count("\n", 0, piece.index("\0")), "binary data", _RUN_SAVE)
+            whole = (rest + piece).split("\n")
+            rest = whole.pop()
+            number += len(whole)
+            yield from whole
+        yield rest
+
+    def refuse_other_formats(self, start: str) -> None:
+        """Raise the error that helps most where a text that begins so is no dump at all, or one that was cut."""
         if re.match(r"Chain \S+ \((?:policy|\d+ references)", start):
             raise self.error(1, "this is the listing of iptables -L, which leaves out interfaces and more", _RUN_SAVE)
         if start.startswith(("table ", "{")):
@@ -258,12 +273,12 @@ class _Parser:
             chains[chain] = Chain(chain, RuleList(table.rules[chain]), hook, priority,
                                  "nat" if name == "nat" else "route" if (name, chain) == ("mangle", "OUTPUT")
                                  else "filter", "drop" if policy == "DROP" else "accept")
-        callers = callers_of(chains)
-        if isinstance(callers, str):
-            raise self.error(table.line, f"chains of table {name} jump in a circle at {callers}",
+        circle = circle_in(chains)
+        if circle is not None:
+            raise self.error(table.line, f"chains of table {name} jump in a circle at {circle}",
                              "The kernel refuses that, so the dump was edited.")
         if name == "nat":
-            place_netmaps(chains, callers)
+            place_netmaps(chains)
         self.tables[name] = Table(self.backend, "ip" if self.family == 4 else "ip6", name, chains)
 
 

@@ -42,11 +42,12 @@ def network(text: str) -> IntervalSet:
 class RuleList(Sequence[Rule]):
     """The rules of a chain, in order, by row."""
 
-    __slots__ = ("_read", "_rows")
+    __slots__ = ("_read", "_rows", "_texts")
 
     def __init__(self, rows: list[Row]) -> None:
         self._rows: Sequence[Row] = rows
         self._read: list[ReadRow] | None = None
+        self._texts: tuple[RuleText | Rule, ...] | None = None
 
     def rows(self) -> list[ReadRow]:
         """The rows, with their addresses as sets; these are read when first asked for."""
@@ -62,7 +63,9 @@ class RuleList(Sequence[Rule]):
 
     def texts(self) -> Iterable[RuleText | Rule]:
         """Each text that rules of the chain have behind their addresses, once."""
-        return {id(said): said for said, _, _, _ in self._rows}.values()
+        if self._texts is None:
+            self._texts = tuple({id(row[0]): row[0] for row in self._rows}.values())
+        return self._texts
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -79,7 +79,7 @@ class RuleReader:
         target = self._backs.get(back)
         if target is None:
             try:
-                target = self._read_back(back)
+                target = Jump(back) if back in self._chains else self._read_back(back)
             except RuleError:
                 target = None
             if target is None:
