@@ -88,7 +88,7 @@ class WayBack:
         own = self.admission.own_addresses(walk.family)
         to_itself, beyond = world.peers.divide(own)
         for to_host, asked in ((False, beyond), (True, to_itself)):
-            if not asked:
+            if not asked.bounds:
                 continue
             key = world.state, answerer, to_host
             ends = self._known.get(key)
@@ -100,7 +100,7 @@ class WayBack:
                     (end, each.peers) for end, worlds in everybody.ends.items() for each in worlds]
             for end, area in ends:
                 here = asked & area
-                if here:
+                if here.bounds:
                     walk.ends.setdefault(end, []).append(World(world.state, here))
 
     def _straight_back(self, world: World, door: str) -> IntervalSet:

@@ -42,9 +42,10 @@ class Below:
                         if is_on(chain, name) and chain.devices:
                             self._port_chains.setdefault((chain.hook, bridge), _on_port(table.name, chain, name))
 
-    def is_met(self, device: str) -> bool:
-        """Whether a packet of that interface can meet anything here, at any hook."""
-        return device in self._bridges and bool(self._bridge_chains or self._port_chains)
+    @property
+    def exists(self) -> bool:
+        """Whether there is any such chain."""
+        return bool(self._bridge_chains or self._port_chains)
 
     def why(self, hook: Hook, device: str, *, crossing: bool = False) -> Iterable[str]:
         """What a packet meets there that is not modelled, in words. ``crossing``: from port to port of the bridge.
@@ -52,7 +53,7 @@ class Below:
         ``hook``: prerouting with the interface that it came in by, postrouting with the one that it leaves by; and
         forward, for a packet that crosses.
         """
-        if not self.is_met(device):
+        if device not in self._bridges:
             return
         hooks: tuple[Hook, ...] = (hook,) if crossing else _ROUTED.get(hook, ())
         for each in hooks:

@@ -62,7 +62,8 @@ class ChainEvaluator:
         """What a step function's value stands for, in an order that is the same in every run."""
         found = self._sorted.get(value)
         if found is None:
-            found = self._sorted[value] = tuple(sorted(self._outcome_sets[value], key=repr))
+            several = self._outcome_sets[value]
+            found = self._sorted[value] = tuple(sorted(several, key=repr) if len(several) > 1 else several)
         return found
 
     def passes(self, value: int, policy: str) -> bool:
@@ -78,13 +79,12 @@ class ChainEvaluator:
 
         Chains wait for those below them on a list of our own, since hostile rulesets nest deeply.
         """
-        request: _Request = (chain, state, 0)
-        found = self._memo.get(_key(request))
-        if found is not None:
-            return found
+        first = chain.key(state)
+        result = self._memo.get(first)
+        if result is not None:
+            return result
         self._rules_left = _MOST_RULES
-        waiting: list[tuple[tuple[object, ...], _Work]] = [(_key(request), self._fold(*request))]
-        result: StepFunction | None = None
+        waiting: list[tuple[tuple[object, ...], _Work]] = [(first, self._fold(chain, state, 0))]
         while waiting:
             key, work = waiting[-1]
             try:
@@ -195,11 +195,11 @@ class ChainEvaluator:
             bounds = YES
             if src is not None:
                 bounds = among(src, state.src)
-            if dst is not None and bounds.possibly:
+            if dst is not None and bounds.possibly.bounds:
                 bounds = bounds.both(among(dst, state.dst)) if src is not None else among(dst, state.dst)
-            if conditions and bounds.possibly:
+            if conditions and bounds.possibly.bounds:
                 bounds = _conjunction(bounds, conditions, state)
-            if not bounds.possibly:
+            if not bounds.possibly.bounds:
                 continue
             reached.append((compiled, position, bounds))
             if bounds is YES and (compiled.ends_chain or (

@@ -95,7 +95,7 @@ class CompiledChain:
     """
 
     __slots__ = ("_classes", "_compiler", "_divided", "_early", "_later", "_own_borders", "_rows", "_special", "_texts",
-                 "children", "done_to", "inert", "name", "named", "own_reads", "reads", "rules", "serial", "untracks",
+                 "children", "done_to", "inert", "key", "name", "named", "own_reads", "reads", "rules", "serial", "untracks",
                  "whole")
 
     def __init__(self, name: str, serial: int, rules: Sequence[Rule],
@@ -112,6 +112,8 @@ class CompiledChain:
         self.own_reads = self.reads = BIT["src"] * has_src | BIT["dst"] * has_dst
         self.done_to = 0
         self._compiler = compiler
+        self.key: Callable[[PacketState], tuple[object, ...]] = self._first_key
+        """Two packets with the same key have the same fate in this chain (`Classes.key`)."""
         # made when first asked for
         self._rows: list[ReadRow] | None = None
         self._texts: dict[int, CompiledRule] | None = None
@@ -154,9 +156,9 @@ class CompiledChain:
             self._classes = Classes(self)
         return self._classes
 
-    def key(self, state: PacketState) -> tuple[object, ...]:
-        """Two packets with the same key have the same fate in this chain (`Classes.key`)."""
-        return (self._classes or self.classes()).key(state)
+    def _first_key(self, state: PacketState) -> tuple[object, ...]:
+        self.key = self.classes().key
+        return self.key(state)
 
     def own_borders(self, field: str) -> Collection[int]:
         """Where this chain's own rules change their mind about a field; a list, in order, where the chain is long."""

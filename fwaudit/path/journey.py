@@ -46,8 +46,9 @@ class Journey:
         family, iif = state.family, state.iif
         entrance = self._entrances.of(family, iif, state.dst)
         early = entrance.early & peers
-        walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
-                 hook="prerouting")
+        if early != peers:
+            walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
+                     hook="prerouting")
         if entrance.pkttype:
             state = but(state, pkttype=entrance.pkttype)
         if iif in self._back.bridges and self._back.bridge_calls_netfilter(family):
@@ -100,7 +101,7 @@ class Journey:
         hops = self.fibs[family].lookup_in(dst, state.src, iif, state.mark) if special is None else [(ALL, special)]
         for area, hop in hops:
             here = world.among(world.peers & area)
-            if not here.peers:
+            if not here.peers.bounds:
                 continue
             if hop.kind in LOCAL_KINDS:
                 here = self._refuse(walk, here, self.admission.sources(family, iif, dst, state.mark))
@@ -113,7 +114,7 @@ class Journey:
         """Without the sources that routing does not take; ``refused`` is of `Admission.sources`."""
         for area, why in refused:
             here, rest = world.peers.divide(area)
-            if not here:
+            if not here.bounds:
                 continue
             if why:
                 walk.undecided(world.among(here), why)

@@ -264,6 +264,7 @@ class Admission:
         self._local = {
             family: _local_addresses(host, family) for family in (4, 6)
         }
+        self._sources: dict[tuple[str, str], list[tuple[IntervalSet, str]]] = {}
         self.memory: dict[tuple[object, ...], object] = {}
 
     def own_addresses(self, family: int) -> IntervalSet:
@@ -311,6 +312,14 @@ class Admission:
         """
         if family == 6:
             return []
+        if self._fibs[4].custom:
+            return self._find_sources(iif, dst, mark, oif)
+        found = self._sources.get((iif, oif))  # neither destination nor mark choose among tables
+        if found is None:
+            found = self._sources[iif, oif] = self._find_sources(iif, dst, mark, oif)
+        return found
+
+    def _find_sources(self, iif: str, dst: int, mark: int | None, oif: str) -> list[tuple[IntervalSet, str]]:
         mode = self.rp_filter(iif)
         if mode is None:
             return [(self._fibs[4].universe, "the source checks of this host (sysctl not read)")]

@@ -30,6 +30,7 @@ class Tables:
         self._hooks: dict[tuple[int, str, str], tuple[BaseChain, ...]] = {}
         self._orders: dict[tuple[int, str, str], tuple[Order, ...]] = {}
         self._compilers: dict[tuple[int, int], Compiler] = {}
+        self._by_base: dict[int, CompiledChain] = {}  # of `base_chains`, which are kept
         self._chains: dict[tuple[int, int, str], CompiledChain] = {}
         self._numbers = count(1)  # one number for each chain of the host: memories are kept under it
 
@@ -60,10 +61,17 @@ class Tables:
 
     def lets_through(self, base: BaseChain, function: StepFunction) -> bool:
         """Whether a base chain that does this certainly lets packets of every peer through, and changes nothing."""
-        return len(function.values) == 1 and self.evaluator.passes(function.values[0], base.chain.policy)
+        values = function.values
+        return len(values) == 1 and self.evaluator.passes(values[0], base.chain.policy)
 
     def chain(self, base: BaseChain, family: int) -> CompiledChain:
         """The compiled form of a base chain for one family."""
+        found = self._by_base.get(id(base))
+        if found is None:
+            found = self._by_base[id(base)] = self._find(base, family)
+        return found
+
+    def _find(self, base: BaseChain, family: int) -> CompiledChain:
         key = (id(base.table), family, base.chain.name)
         found = self._chains.get(key)
         if found is None:

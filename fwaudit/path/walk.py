@@ -70,6 +70,7 @@ class Walk:
         self.family = family
         self.peer = peer
         self.assumed = assumed
+        self._below = tables.below if tables.below.exists else None
         self.ends: dict[End, list[World]] = {}
 
     # ---- results ----------------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ class Walk:
     def end(self, world: World, disposition: Disposition, text: str = "", does: str = "", *, hook: str = "",
             to: Answerer | None = None, reason: str = "") -> None:
         """Note that a world ends here; ``text`` is a step for what the kernel did without a rule."""
-        if not world.peers:
+        if not world.peers.bounds:
             return
         if text and self.peer is not None:
             world = world._replace(steps=(*world.steps, kernel_step(self.family, hook, text, does)))
@@ -105,25 +106,29 @@ class Walk:
         ``looped``: prerouting of a packet that this host sent to itself. It keeps the connection that it got on
         output, and NAT of its destination is settled (nf_conntrack_in, nf_nat_initialized).
         """
-        if not looped and self.tables.below.is_met(device):
+        if self._below is not None and not looped:
             for world in worlds:
-                for why in self.tables.below.why(hook, device, crossing=bool(world.state.bridged)):
+                for why in self._below.why(hook, device, crossing=bool(world.state.bridged)):
                     self.undecided(world, why)
         orders = self.tables.orders(self.family, hook, device)
-        if orders != _NO_CHAINS or hook not in _ONLY_CHAINS:
-            worlds = _merge([world for order in orders for world in self._pass(worlds, order, hook, looped)])
-        return self.hook(worlds, "egress", device) if hook == "postrouting" else worlds
+        if orders == _NO_CHAINS and hook in _ONLY_CHAINS:
+            return worlds
+        passed = [world for order in orders for world in self._pass(worlds, order, hook, looped)]
+        if len(passed) > 1:
+            passed = _merge(passed)
+        return self.hook(passed, "egress", device) if hook == "postrouting" else passed
 
     def _pass(self, worlds: list[World], chains: Order, hook: Hook, looped: bool) -> list[World]:
         """The base chains in one order, with what the kernel does between them."""
         tracked = looped or hook not in ("prerouting", "output")
         turned = looped
+        turning = _nat_place(hook)
         for base in chains:
             if looped and base.chain.kind == "nat":
                 continue
             if not tracked and base.place[0] >= CONNTRACK:
                 worlds, tracked = [self._track(world) for world in worlds], True
-            if not turned and base.place[0] >= _nat_place(hook):
+            if not turned and base.place[0] >= turning:
                 worlds, turned = [_turn_back(world, hook) for world in worlds], True
             worlds = self._run(base, worlds, hook)
         if not tracked:
@@ -164,7 +169,7 @@ class Walk:
                 outcomes = self._areas(function, world)
             for outcome, passed in outcomes:
                 out += self._apply(base, outcome, passed, hook)
-        return out if self.peer is not None else _merge(out)
+        return _merge(out) if self.peer is None and len(out) > 1 else out
 
     def _ways(self, base: BaseChain, world: World, hook: Hook, peer: int) -> Iterator[tuple[Outcome, World]]:
         """What may become of one packet in a base chain, with the rules that it met."""
@@ -186,7 +191,7 @@ class Walk:
         areas: dict[Outcome, IntervalSet] = {}
         for value, area in function.by_value().items():
             here = area & world.peers
-            if here:
+            if here.bounds:
                 for outcome in evaluator.outcomes(value):
                     areas[outcome] = areas[outcome] | here if outcome in areas else here
         for outcome, area in areas.items():
@@ -295,8 +300,6 @@ def _turn_back(world: World, hook: Hook) -> World:
 
 def _merge(worlds: list[World]) -> list[World]:
     """Worlds in the same state become one."""
-    if len(worlds) < 2:
-        return worlds
     by_state: dict[PacketState, World] = {}
     for world in worlds:
         known = by_state.get(world.state)
