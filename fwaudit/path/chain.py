@@ -31,6 +31,7 @@ _MOST_WAITING = 100_000
 _FEW = 4
 """Up to so many areas are laid over one another one by one, which is quicker than to sort their borders."""
 
+_NO_CHANGES: frozenset[Change] = frozenset()
 _Request = tuple[CompiledChain, PacketState, int]
 _Work = Generator[_Request, StepFunction, StepFunction]
 """Asks for chain results that it needs (chain, state, first rule), and returns its own."""
@@ -237,6 +238,10 @@ class ChainEvaluator:
 
     def _one_after_the_other(self, f: StepFunction, g: StepFunction) -> StepFunction:
         """``f``, and ``g`` where ``f`` goes on."""
+        if f is self._go_on:
+            return g
+        if len(f.values) == 1 and not any(o.verdict == "on" for o in self._outcome_sets[f.values[0]]):
+            return f
         key = (id(f), id(g))
         found = self._composed.get(key)
         if found is None:
@@ -245,6 +250,8 @@ class ChainEvaluator:
 
     def _coming_back(self, inner: StepFunction) -> tuple[StepFunction, frozenset[Change]]:
         """A chain's result as its caller sees it: to fall off its end is to go on; and the changes that come along."""
+        if len(inner.values) == 1 and not any(o.verdict == "fall" for o in self._outcome_sets[inner.values[0]]):
+            return inner, _NO_CHANGES
         found = self._came_back.get(id(inner))
         if found is None:
             changes = {o.change for v in set(inner.values) for o in self._outcome_sets[v] if o.verdict == "fall"}

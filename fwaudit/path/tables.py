@@ -59,11 +59,6 @@ class Tables:
         """What a base chain does to such packets, by peer; values are those of `evaluator`."""
         return self.evaluator.evaluate(self.chain(base, family), state)
 
-    def lets_through(self, base: BaseChain, function: StepFunction) -> bool:
-        """Whether a base chain that does this certainly lets packets of every peer through, and changes nothing."""
-        values = function.values
-        return len(values) == 1 and self.evaluator.passes(values[0], base.chain.policy)
-
     def chain(self, base: BaseChain, family: int) -> CompiledChain:
         """The compiled form of a base chain for one family."""
         found = self._by_base.get(id(base))

@@ -27,7 +27,6 @@ from fwaudit.path.tables import Tables
 _Each = TypeVar("_Each")
 _ONLY_CHAINS = ("ingress", "egress", "forward")
 """Hooks at which the kernel does nothing to a packet but run chains."""
-_NO_CHAINS: tuple[Order, ...] = ((),)
 ONE_OF_ROUTES = "which interface of a multipath route it takes"
 
 
@@ -111,9 +110,12 @@ class Walk:
                 for why in self._below.why(hook, device, crossing=bool(world.state.bridged)):
                     self.undecided(world, why)
         orders = self.tables.orders(self.family, hook, device)
-        if orders == _NO_CHAINS and hook in _ONLY_CHAINS:
+        if len(orders) > 1:
+            passed = [world for order in orders for world in self._pass(worlds, order, hook, looped)]
+        elif orders[0] or hook not in _ONLY_CHAINS:
+            passed = self._pass(worlds, orders[0], hook, looped)
+        else:
             return worlds
-        passed = [world for order in orders for world in self._pass(worlds, order, hook, looped)]
         if len(passed) > 1:
             passed = _merge(passed)
         return self.hook(passed, "egress", device) if hook == "postrouting" else passed
@@ -126,9 +128,10 @@ class Walk:
         for base in chains:
             if looped and base.chain.kind == "nat":
                 continue
-            if not tracked and base.place[0] >= CONNTRACK:
+            place = base.place[0]
+            if not tracked and place >= CONNTRACK:
                 worlds, tracked = [self._track(world) for world in worlds], True
-            if not turned and base.place[0] >= turning:
+            if not turned and place >= turning:
                 worlds, turned = [_turn_back(world, hook) for world in worlds], True
             worlds = self._run(base, worlds, hook)
         if not tracked:
@@ -155,6 +158,7 @@ class Walk:
     def _run(self, base: BaseChain, worlds: list[World], hook: Hook) -> list[World]:
         out: list[World] = []
         is_nat = base.chain.kind == "nat"
+        evaluator = self.tables.evaluator
         for world in worlds:
             if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done == _nat_done(hook)):
                 out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
@@ -163,7 +167,7 @@ class Walk:
                 outcomes = self._ways(base, world, hook, self.peer)
             else:
                 function = self.tables.evaluate(base, self.family, world.state)
-                if self.tables.lets_through(base, function):
+                if len(function.values) == 1 and evaluator.passes(function.values[0], base.chain.policy):
                     out.append(world)  # as most packets are by most chains
                     continue
                 outcomes = self._areas(function, world)
