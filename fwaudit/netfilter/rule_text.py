@@ -42,6 +42,7 @@ class RuleReader:
         self._chains: Collection[str] = ()
         self.before: dict[str, RuleText] = {}  # what was read of this table
         self._pieces: dict[str, tuple[tuple[Condition, ...], str] | None] = {}
+        self._fronts: dict[str, tuple[tuple[Condition, ...], str] | None] = {}
         self._backs: dict[str, Target] = {}
 
     def begin_table(self, chains: Collection[str]) -> None:
@@ -85,11 +86,21 @@ class RuleReader:
             if target is None:
                 return None
             self._backs[back] = target
+        said = self._fronts.get(front, _UNSEEN)
+        if said is _UNSEEN:
+            said = self._fronts[front] = self._read_front(front)
+        if said is None:
+            return None
+        conditions, comment = said
+        return RuleText(conditions, target, f"{quoted} {comment}" if quoted and comment else quoted or comment)
+
+    def _read_front(self, front: str) -> tuple[tuple[Condition, ...], str] | None:
+        """The conditions and the comment of what is in front of ``-j``, piece by piece."""
         pieces = _PIECE.findall(front)
         if "".join(pieces) != front:
             return None
         conditions: tuple[Condition, ...] = ()
-        comment = quoted
+        comments: list[str] = []
         for piece in pieces:
             said = self._pieces.get(piece, _UNSEEN)
             if said is _UNSEEN:
@@ -98,8 +109,8 @@ class RuleReader:
                 return None
             conditions += said[0]
             if said[1]:
-                comment = f"{comment} {said[1]}" if comment else said[1]
-        return RuleText(conditions, target, comment)
+                comments.append(said[1])
+        return conditions, " ".join(comments)
 
     def _read_piece(self, piece: str) -> tuple[tuple[Condition, ...], str] | None:
         """The conditions and the comment of ``-m name`` with its options, or of one option of the rule itself; None

@@ -30,7 +30,7 @@ from fwaudit.netfilter.rule_text import RuleText
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.classes import Classes
 from fwaudit.path.outcome import Change, Outcome, plain_outcome
-from fwaudit.path.reads import BIT, CHANGED, LATE, Reads, borders_in, read_by
+from fwaudit.path.reads import BIT, CHANGED, LATE, read_by
 from fwaudit.path.special import Divided, Specialised, divide
 from fwaudit.path.state import FIELD_INDEX, PacketState
 
@@ -78,8 +78,8 @@ class CompiledRule:
 class Texts(Protocol):
     """Whoever can make the texts of a chain's rules ready (`fwaudit.path.compiler.Compiler`)."""
 
-    def conditions(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
-        """Conditions resolved, and what they read."""
+    def borders(self, conditions: tuple[Condition, ...], field: str) -> Collection[int]:
+        """Where the conditions of a text change their mind about a field."""
 
     def compiled(self, said: RuleText | Rule, chain: CompiledChain) -> CompiledRule:
         """A text of a chain's rules."""
@@ -95,8 +95,8 @@ class CompiledChain:
     """
 
     __slots__ = ("_classes", "_compiler", "_divided", "_early", "_later", "_own_borders", "_rows", "_special", "_texts",
-                 "children", "done_to", "inert", "key", "name", "named", "own_reads", "reads", "rules", "serial", "untracks",
-                 "whole")
+                 "children", "done_to", "inert", "key", "name", "named", "own_reads", "reads", "rules", "serial",
+                 "untracks", "whole")
 
     def __init__(self, name: str, serial: int, rules: Sequence[Rule],
                  compiler: Texts) -> None:
@@ -165,15 +165,10 @@ class CompiledChain:
         known = self._own_borders.get(field)
         if known is not None:
             return known
-        bit = BIT[field]
         found: set[int] = set()
         for said in texts_of(self.rules):
-            conditions, reads = self._compiler.conditions(said.conditions)
-            if reads.fields & bit:
-                for condition in conditions:
-                    for name, bounds in borders_in(condition):
-                        if name == field:
-                            found.update(bounds)
+            if said.conditions:
+                found.update(self._compiler.borders(said.conditions, field))
         if field in _PLACES:
             place = _PLACES[field]
             for row in self.rows:

@@ -27,7 +27,7 @@ from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.netfilter.rule_text import RuleText
 from fwaudit.path.compiled import CompiledChain, CompiledRule
-from fwaudit.path.reads import NOTHING, Reads, read_by, reads_of
+from fwaudit.path.reads import BIT, NOTHING, Reads, borders_in, read_by, reads_of
 
 
 class Compiler:
@@ -40,6 +40,7 @@ class Compiler:
         self._family = family
         self._inline: dict[tuple[int, int], CompiledChain] = {}
         self._looked_at: dict[int, tuple[tuple[Condition, ...], Reads]] = {}  # the table keeps its conditions alive
+        self._borders: dict[tuple[int, str], frozenset[int]] = {}
         self._resolved: dict[tuple[Condition, ...], tuple[Condition, ...]] = {}
         self._noted: dict[int, tuple[bool, Reads]] = {}
         self._serials = serials
@@ -118,6 +119,17 @@ class Compiler:
         found = self._looked_at.get(id(conditions))
         if found is None:
             found = self._looked_at[id(conditions)] = self._look_at(conditions)
+        return found
+
+    def borders(self, conditions: tuple[Condition, ...], field: str) -> frozenset[int]:
+        """Where the conditions of a text change their mind about a field."""
+        key = id(conditions), field
+        found = self._borders.get(key)
+        if found is None:
+            resolved, reads = self.conditions(conditions)
+            found = self._borders[key] = frozenset(
+                border for condition in resolved if reads.fields & BIT[field]
+                for name, bounds in borders_in(condition) if name == field for border in bounds)
         return found
 
     def _look_at(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
