@@ -20,7 +20,7 @@ from fwaudit.netfilter.ipset_regions import Region, Unread, Value, joined, neste
 from fwaudit.netfilter.matches._option import number, port_range
 from fwaudit.netfilter.matches.basic import protocol_number
 from fwaudit.netfilter.matches.icmp import TYPES4, TYPES6, type_and_code
-from fwaudit.packet.address import masked, parse_address
+from fwaudit.packet.address import OCTETS, masked, parse_address
 from fwaudit.packet.fields import ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
 from fwaudit.packet.intervals import ALL, IntervalSet
 
@@ -48,7 +48,8 @@ class _Open:
     fields: tuple[str, ...]
     options: dict[str, str]
     line: int
-    added: list[tuple[str, str, int]] = field(default_factory=list)  # element, options behind it, number of the line
+    added: list[tuple[str, str, str]] = field(default_factory=list)  # element, space, options behind it
+    lines: list[int] = field(default_factory=list)  # the number of each element's line
 
     @property
     def family(self) -> int:
@@ -76,14 +77,22 @@ def parse(text: str, source: str = "ipset/save") -> dict[tuple[str, ...], NamedS
     Raises ParseError for a line that does not read and for an element of a set that was not created.
     """
     sets: dict[str, _Open] = {}
+    found: _Open | None = None
+    before = "\n"  # what elements of that set begin with: most lines are like the one in front of them
     for at, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        if found is not None and line.startswith(before):
+            found.added.append(line[len(before):].partition(" "))
+            found.lines.append(at)
+            continue
         words = line.split(" ", 3)
         if len(words) >= 3 and words[0] == "add":
             found = sets.get(words[1])
             if found is None:
                 raise ParseError(source, at, f"an element of set {words[1]!r}, which is not created",
                                  "Give the whole output of ipset save.")
-            found.added.append((words[2], words[3] if len(words) > 3 else "", at))
+            before = f"add {words[1]} "
+            found.added.append(line[len(before):].partition(" "))
+            found.lines.append(at)
         elif len(words) >= 3 and words[0] == "create":
             if words[1] in sets:
                 raise ParseError(source, at, f"set {words[1]!r} for the second time")
@@ -113,7 +122,7 @@ def _finish(found: _Open, source: str) -> NamedSet:
         if found.kind not in TYPES:
             raise Unread(f"sets of type {found.kind} are not known here")
         if found.kind == "list:set":
-            return NamedSet(key, ("set",), members=tuple(element for element, _, _ in found.added), dynamic=dynamic)
+            return NamedSet(key, ("set",), members=tuple([element for element, _, _ in found.added]), dynamic=dynamic)
         if found.kinds == ("addr",):
             return NamedSet(key, ("addr",), {found.family: _addresses(found, source)}, dynamic=dynamic,
                             family=family)
@@ -127,7 +136,7 @@ def _finish(found: _Open, source: str) -> NamedSet:
 
 def _each(found: _Open, source: str, read: Callable[[str, str], None]) -> None:
     """Call ``read(element, options)`` for every element; one that does not read is a ParseError with its line."""
-    for element, options, line in found.added:
+    for (element, _, options), line in zip(found.added, found.lines, strict=True):
         try:
             read(element, options)
         except ValueError as error:
@@ -153,6 +162,10 @@ def _addresses(found: _Open, source: str) -> IntervalSet:
         return _with_bitmask(found, source)
     prefix = found.netmask
     family = found.family
+    if family == 4 and prefix == 32:
+        singles = _single_addresses(found)
+        if singles is not None:
+            return IntervalSet.of(*singles)
     matching: list[tuple[int, int]] = []
     excluded: list[tuple[int, int]] = []
 
@@ -164,6 +177,20 @@ def _addresses(found: _Open, source: str) -> IntervalSet:
     if excluded:
         return IntervalSet.from_ranges(nested(matching, excluded))
     return IntervalSet.from_ranges(matching)
+
+
+def _single_addresses(found: _Open) -> list[int] | None:
+    """The addresses of a set of nothing but IPv4 addresses, as most are; None where it holds anything else."""
+    out: list[int] = []
+    try:
+        for element, _, options in found.added:
+            a, b, c, d = element.split(".")
+            if options and _marks(options)[0]:
+                return None
+            out.append(OCTETS[a] << 24 | OCTETS[b] << 16 | OCTETS[c] << 8 | OCTETS[d])
+    except (KeyError, ValueError):
+        return None
+    return out
 
 
 def _with_bitmask(found: _Open, source: str) -> IntervalSet:

@@ -14,6 +14,7 @@ from typing import overload
 from fwaudit.model.condition import In
 from fwaudit.model.ruleset import Rule
 from fwaudit.netfilter.rule_text import RuleText
+from fwaudit.packet.address import OCTETS
 from fwaudit.packet.intervals import IntervalSet
 
 Area = str | IntervalSet
@@ -23,7 +24,6 @@ Row = tuple[RuleText | Rule, Area | None, Area | None, str]
 """(what the rule says behind its addresses, source, destination, the line of the dump)."""
 ReadRow = tuple[RuleText | Rule, IntervalSet | None, IntervalSet | None, str]
 
-_OCTETS = {str(number): number for number in range(256)}
 _FREE_BITS = {str(length): 32 - length for length in range(33)}
 OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 NETWORK = rf"{OCTET}\.{OCTET}\.{OCTET}\.{OCTET}/(?:3[0-2]|[12]?[0-9])"
@@ -35,7 +35,7 @@ def network(text: str) -> IntervalSet:
     a, b, c, last = text.split(".")
     d, _, length = last.partition("/")
     free = _FREE_BITS[length]
-    low = (_OCTETS[a] << 24 | _OCTETS[b] << 16 | _OCTETS[c] << 8 | _OCTETS[d]) >> free << free
+    low = (OCTETS[a] << 24 | OCTETS[b] << 16 | OCTETS[c] << 8 | OCTETS[d]) >> free << free
     return IntervalSet((low, low + (1 << free)))
 
 

@@ -12,6 +12,8 @@ from fwaudit.packet.intervals import IntervalSet
 
 # no leading zeros: inet_aton takes them for octal, other readers for decimal
 _V4 = re.compile(r"(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})")
+OCTETS = {str(number): number for number in range(256)}
+"""The parts of an IPv4 address as they are printed, and what they are."""
 
 
 def parse_address(text: str) -> tuple[int, int]:

@@ -36,29 +36,14 @@ class IntervalSet:
     @staticmethod
     def from_ranges(ranges: Iterable[tuple[int, int]]) -> IntervalSet:
         """The union of ``(low, high)`` pairs, both ends included, in any order, overlapping or not."""
-        bounds: list[int] = []
-        for low, high in sorted(ranges):
-            if high < low:
-                continue
-            if bounds and low <= bounds[-1]:
-                bounds[-1] = max(bounds[-1], high + 1)
-            else:
-                bounds += (low, high + 1)
-        return IntervalSet(tuple(bounds))
+        spans = [span for span in ranges if span[0] <= span[1]]
+        return _between([low for low, _ in spans], [high + 1 for _, high in spans])
 
     @staticmethod
     def union(sets: Sequence[IntervalSet]) -> IntervalSet:
-        """The union of many sets. Where starts and ends are sorted apart, a gap is where as many have ended as have
-        begun; that is twice as fast as to sort pairs, and 40 times as fast as ``|`` one by one."""
-        starts = sorted([start for each in sets for start in each.bounds[::2]])
-        ends = sorted([end for each in sets for end in each.bounds[1::2]])
-        gaps = [i for i, (end, start) in enumerate(zip(ends, starts[1:], strict=False)) if end < start]
-        bounds = starts[:1]
-        for i in gaps:
-            bounds += (ends[i], starts[i + 1])
-        if len(ends) == len(starts):
-            bounds += ends[-1:]
-        return IntervalSet(tuple(bounds))
+        """The union of many sets, 40 times as fast as ``|`` one by one."""
+        return _between([start for each in sets for start in each.bounds[::2]],
+                        [end for each in sets for end in each.bounds[1::2]])
 
     def ranges(self, top: int) -> Iterator[tuple[int, int]]:
         """``(low, high)`` pairs, both included, in order, of the part that is at most ``top``."""
@@ -133,6 +118,22 @@ class IntervalSet:
     def size(self, top: int) -> int:
         """How many members are at most ``top``."""
         return sum(high - low + 1 for low, high in self.ranges(top))
+
+
+def _between(starts: list[int], ends: list[int]) -> IntervalSet:
+    """What lies behind more starts than ends; a start more than ends goes on without an end.
+
+    Where both are sorted apart, a gap is where as many have ended as have begun: twice as fast as to sort pairs.
+    """
+    starts.sort()
+    ends.sort()
+    bounds = starts[:1]
+    for end, start in zip(ends, starts[1:], strict=False):
+        if end < start:
+            bounds += (end, start)
+    if len(ends) == len(starts):
+        bounds += ends[-1:]
+    return IntervalSet(tuple(bounds))
 
 
 def _combined(a: IntervalSet, b: IntervalSet, operator: str) -> IntervalSet:

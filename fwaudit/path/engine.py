@@ -16,10 +16,11 @@ from fwaudit.path.assume import Assumed
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
+from fwaudit.path.nat import tuple_ports
 from fwaudit.path.reads import mask_of
 from fwaudit.path.route import Admission, Fib
 from fwaudit.path.routing_facts import RoutingFacts
-from fwaudit.path.state import PEER, PORT_FIELDS, PacketState
+from fwaudit.path.state import PEER, PORT_FIELDS, PacketState, but
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
 
@@ -126,9 +127,10 @@ class Engine:
             query.family, query.proto, dst=query.dst, dport=query.dport, sport=query.sport, iif=query.iif,
             oif=query.oif, icmp_type=128 if query.proto == ICMPV6 else 8)  # an echo request
         if query.hook:
-            tracked = _answer(state) if query.answer else state._replace(
-                ct_state=STATE_NEW, orig_dst=query.dst, orig_dport=query.dport, orig_sport=query.sport,
-                reply_src=query.dst, reply_sport=query.dport, reply_dport=query.sport)
+            there, back = tuple_ports(state)
+            tracked = _answer(state) if query.answer else but(
+                state, ct_state=STATE_NEW, orig_dst=query.dst, orig_sport=there[0], orig_dport=there[1],
+                reply_src=query.dst, reply_sport=back[0], reply_dport=back[1])
             device = query.oif if query.hook == "forward" else query.iif
             for world in walk.hook([World(tracked, peers)], query.hook, device):
                 walk.end(world, "accepted")
@@ -147,10 +149,12 @@ _SYN_ACK = 18
 
 def _answer(state: PacketState) -> PacketState:
     """The peer's answer to a connection that ``dst`` opened, as FORWARD sees it: translated back already."""
-    return state._replace(
-        tcp_flags=_SYN_ACK, ct_state=STATE_ESTABLISHED, ct_direction=1, ct_snat=1, orig_src=state.dst, orig_dst=PEER,
-        orig_sport=state.dport, orig_dport=state.sport, reply_src=PEER, reply_dst=state.dst, reply_sport=state.sport,
-        reply_dport=state.dport)
+    state = but(state, icmp_type=129 if state.proto == ICMPV6 else 0)  # an echo reply
+    back, there = tuple_ports(state)  # the connection's first packet went the other way
+    return but(
+        state, tcp_flags=_SYN_ACK, ct_state=STATE_ESTABLISHED, ct_direction=1, ct_snat=1, orig_src=state.dst,
+        orig_dst=PEER, orig_sport=there[0], orig_dport=there[1], reply_src=PEER, reply_dst=state.dst,
+        reply_sport=back[0], reply_dport=back[1])
 
 
 def _unread_rules(host: Host, family: int) -> list[str]:
