@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from operator import eq
 
 from fwaudit.packet.intervals import EMPTY, IntervalSet
-
-_END = (-1, 0)
 
 
 class StepFunction:
@@ -137,30 +137,39 @@ class StepPool:
         return self.build(zip(f.starts, [values[value] for value in f.values], strict=True))
 
     def combine(self, f: StepFunction, g: StepFunction, join: Callable[[int, int], int]) -> StepFunction:
-        """The function x → join(f(x), g(x))."""
+        """The function x → join(f(x), g(x)). Costs most at the borders of the one that has fewer."""
         if len(g.starts) == 1:
             constant = g.values[0]
             return self.map(f, lambda value: join(value, constant))
         if len(f.starts) == 1:
             constant = f.values[0]
             return self.map(g, lambda value: join(constant, value))
+        few, many, turned = (f, g, False) if len(f.starts) <= len(g.starts) else (g, f, True)
+        ends, seen = many.starts, many.values
         starts: list[int] = []
         values: list[int] = []
-        f_next, g_next = iter(zip(f.starts, f.values, strict=True)), iter(zip(g.starts, g.values, strict=True))
-        f_start, f_then = next(f_next)
-        g_start, g_then = next(g_next)
-        f_value, g_value = f_then, g_then
-        for at in sorted({*f.starts, *g.starts}):
-            if at == f_start:
-                f_value = f_then
-                f_start, f_then = next(f_next, _END)
-            if at == g_start:
-                g_value = g_then
-                g_start, g_then = next(g_next, _END)
-            value = join(f_value, g_value)
-            if not values or values[-1] != value:
-                starts.append(at)
-                values.append(value)
+        known: dict[int, dict[int, int]] = {}
+        place = 1
+        for start, end, here in few.cells():
+            place = bisect_right(ends, start, place - 1)
+            stop = len(ends) if end is None else bisect_left(ends, end, place)
+            joined = known.setdefault(here, {})
+            part = seen[place - 1 : stop]
+            for value in set(part):
+                if value not in joined:
+                    joined[value] = join(value, here) if turned else join(here, value)
+            first = len(starts)
+            if len({joined[value] for value in set(part)}) == 1:  # as where a packet is dropped before it gets there
+                starts.append(start)
+                values.append(joined[part[0]])
+            else:
+                starts += (start, *ends[place:stop])
+                values += [joined[value] for value in part]
+            if first and values[first] == values[first - 1]:
+                del starts[first], values[first]
+            place = max(stop, 1)
+        if any(map(eq, values, islice(values, 1, None))):
+            return self.build(zip(starts, values, strict=True))
         return self._intern(tuple(starts), tuple(values))
 
     def choose(self, area: IntervalSet, inside: StepFunction, outside: StepFunction) -> StepFunction:

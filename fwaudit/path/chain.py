@@ -52,6 +52,7 @@ class ChainEvaluator:
         self._followed: dict[tuple[int, int], int] = {}
         self._composed: dict[tuple[int, int], StepFunction] = {}
         self._ended: dict[int, StepFunction] = {}
+        self._doubted: dict[int, StepFunction] = {}
         self._folded: dict[tuple[int, ...], StepFunction] = {}
         self._asked_again = 0
         self._came_back: dict[int, tuple[StepFunction, frozenset[Change]]] = {}
@@ -157,7 +158,7 @@ class ChainEvaluator:
             step = self.pool.choose(bounds.certainly, matched, self._go_on)
             doubtful = bounds.possibly - bounds.certainly
             if doubtful:
-                either = self.pool.combine(matched, self._go_on, self._unite)
+                either = self._in_doubt(matched)
                 step = self.pool.choose(doubtful, either, step)
             steps.append(step)
         steps.reverse()
@@ -246,6 +247,13 @@ class ChainEvaluator:
         found = self._composed.get(key)
         if found is None:
             found = self._composed[key] = self.pool.combine(f, g, self._follow)
+        return found
+
+    def _in_doubt(self, matched: StepFunction) -> StepFunction:
+        """What may happen where it is not known whether a rule matches."""
+        found = self._doubted.get(id(matched))
+        if found is None:
+            found = self._doubted[id(matched)] = self.pool.combine(matched, self._go_on, self._unite)
         return found
 
     def _coming_back(self, inner: StepFunction) -> tuple[StepFunction, frozenset[Change]]:
