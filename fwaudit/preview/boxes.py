@@ -64,7 +64,7 @@ class Boxes:
             return box
         seats, priorities = [], {}
         for attachment in (Attachment("bridge"),) if service.mode == "bridge" else service.attachments:
-            bridge = self._bridge(project, attachment.network, service.mode == "bridge")
+            bridge = self._bridge(project, attachment.network, service)
             if bridge is None:
                 return None  # said by whoever looked for the network
             seat = self._seat(bridge, attachment)
@@ -102,11 +102,13 @@ class Boxes:
             found += bindings
         return replace(box, bindings=tuple(found))
 
-    def _bridge(self, project: Project, key: str, default: bool) -> Bridge | None:
+    def _bridge(self, project: Project, key: str, service: ComposeService) -> Bridge | None:
+        """A network of the project, or the engine's default one; looked for once, and a doubt where it is not had."""
+        default = service.mode == "bridge"
         name = "" if default else key
         if name not in self.bridges:
             wanted = project.networks.get(key)
-            self.bridges[name] = self.networks.default() if default else (
+            self.bridges[name] = self.networks.default(service.mark) if default else (
                 self.networks.of(wanted) if wanted is not None else None)
         return self.bridges[name]
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from fwaudit.errors import PreviewError
-from fwaudit.model.compose import ComposeNetwork, Doubt, Pool
+from fwaudit.model.compose import ComposeNetwork, Doubt, Mark, Pool
 from fwaudit.model.host import DockerNetwork, Host
 from fwaudit.model.preview import Bridge
 from fwaudit.packet.address import format_address, parse_address
@@ -61,10 +61,13 @@ class Networks:
             self.doubts.append(Doubt(wanted.mark, f"network {wanted.name[:60]}: {error}"))
             return None
 
-    def default(self) -> Bridge | None:
+    def default(self, mark: Mark) -> Bridge | None:
         """The engine's own default network (network_mode: bridge)."""
         there = self.by_name.get("bridge")
-        return existing(there, self.host, self.ways) if there is not None else None
+        if there is None:
+            self.doubts.append(Doubt(mark, "the engine's default network is not among those that it lists"))
+            return None
+        return existing(there, self.host, self.ways)
 
     def _found(self, wanted: ComposeNetwork, there: DockerNetwork) -> Bridge:
         if there.driver not in ("bridge", "macvlan", "ipvlan"):
