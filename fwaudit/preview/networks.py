@@ -8,6 +8,7 @@ of the host overlaps); docker/info.json's DefaultAddressPools where the admin se
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ _KNOWN_OPTIONS = frozenset({
     "trusted_host_interfaces", "inhibit_ipv4"})
 _HARMLESS = frozenset({"com.docker.network.driver.mtu", "com.docker.network.container_iface_prefix",
                        "com.docker.network.host_ipv4", "com.docker.network.host_ipv6"})
+_ADDRESSES = {"com.docker.network.host_ipv4": 4, "com.docker.network.host_ipv6": 6, f"{_PREFIX}host_binding_ipv4": 4}
 _MODES = {"": (0, 0), "nat": (0, 0), "routed": (27, 0), "isolated": (27, 1), "nat-unprotected": (28, 0)}
 _NO_GATEWAY = (29, 0, 0)
 """From here on, a macvlan or ipvlan has a gateway only where one is given (ran)."""
@@ -92,7 +94,7 @@ class Networks:
             self.notes.append("the snapshot has no settings of dockerd: default-network-opts are taken not to be set")
         self._refuse_options(wanted)
         name = wanted.options.get(f"{_PREFIX}name") or f"br-{id[:12]}"
-        if len(name) > 15 or any(sign.isspace() or sign in '/"\\\'' or not sign.isprintable() for sign in name):
+        if not _is_interface(name):
             raise PreviewError(f"no name of an interface: {name[:60]!r}")
         if name in self.host.interfaces:
             raise PreviewError(f"interface {name} is there already")
@@ -108,6 +110,13 @@ class Networks:
             if option not in _HARMLESS and not (option.startswith(_PREFIX)
                                                 and option.removeprefix(_PREFIX) in _KNOWN_OPTIONS):
                 raise PreviewError(f"option {option[:80]!r} is not understood")
+        for option, family in _ADDRESSES.items():
+            text = wanted.options.get(option, "")
+            if text and not _is_address(text, family):
+                raise PreviewError(f"option {option} is no IPv{family} address: {text[:60]!r}")
+        for name in filter(None, wanted.options.get(f"{_PREFIX}trusted_host_interfaces", "").split(":")):
+            if not _is_interface(name):
+                raise PreviewError(f"no name of an interface: {name[:60]!r}")
         for family in (4, 6):
             mode = wanted.options.get(f"{_PREFIX}gateway_mode_ipv{family}", "")
             if mode not in _MODES or self.ways.version[:2] < _MODES[mode]:
@@ -195,6 +204,18 @@ def existing(network: DockerNetwork, host: Host, ways: Ways) -> Bridge:
     return Bridge(network.id, network.name, network.driver, network.interface, False,
                   tuple(map(_with_gateway, pools)) if has_gateway else pools, network.internal,
                   network.ipv6, network.gateway_mode4, network.gateway_mode6, dict(network.options))
+
+
+def _is_interface(name: str) -> bool:
+    """Whether it may be written into a rule as the name of an interface."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", name) is not None
+
+
+def _is_address(text: str, family: int) -> bool:
+    try:
+        return parse_address(text)[0] == family and "%" not in text
+    except ValueError:
+        return False
 
 
 def _with_gateway(pool: Pool) -> Pool:

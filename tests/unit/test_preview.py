@@ -95,6 +95,13 @@ def test_what_would_be_can_be_kept_and_asked(preview, tmp_path: Path, capsys) ->
     ("services: {a: {image: x, container_name: web}}", "web would not start: another container has that name"),
     ("services: {a: {image: x, networks: {n: {ipv4_address: 10.9.0.1}}}}\n"
      "networks: {n: {ipam: {config: [{subnet: 10.8.0.0/24}]}}}", "has no address for it"),
+    ("services: {a: {image: x, networks: [n]}}\n"
+     'networks: {n: {driver_opts: {com.docker.network.host_ipv4: "1.1.1.1\\n-A INPUT -j ACCEPT"}}}',
+     "is no IPv4 address"),
+    ("services: {a: {image: x, networks: [n]}}\n"
+     'networks: {n: {driver_opts: {com.docker.network.bridge.name: "b -j ACCEPT"}}}', "no name of an interface"),
+    ("services: {a: {image: x, networks: [n]}}\nnetworks: {n: {driver_opts: "
+     "{com.docker.network.bridge.trusted_host_interfaces: 'eth0 -j'}}}", "no name of an interface"),
     ("services: {a: {image: x, network_mode: host}}", "on the host's network"),
     ("services: {a: {image: x, network_mode: odd}}", "no network_mode is 'odd'"),
     ('services: {a: {image: x, network_mode: host, ports: ["1:1"]}}', "publish nothing"),
