@@ -54,7 +54,7 @@ def watch(
     import signal
     import sys
 
-    from fwaudit.cli import INTERRUPTED, OK
+    from fwaudit.cli import INTERRUPTED, OK, say
     from fwaudit.cli.check import read_policy
     from fwaudit.cli.output import screen
     from fwaudit.cli.policy import DEFAULT
@@ -75,6 +75,8 @@ def watch(
     if not is_root():
         raise CollectError("watching needs root: without it, not everything can be seen", "Run: sudo fwaudit watch")
     style = screen(no_color) if sys.stdout.isatty() else None
+    if sys.stderr.isatty():
+        say("fwaudit: watching this host; Ctrl-C ends it. Why something is open, and what to do: fwaudit report")
     sockets = Sockets()
     asked = Asked(policy, None if no_history else history or PATH, hooks, timeout, format == "json", style)
     ended = follow(_sources(sockets, str(policy or DEFAULT)), Debounce(interval, every * 60), Following(asked, sockets),

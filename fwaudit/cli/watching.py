@@ -214,7 +214,7 @@ def _audit(asked: Asked, policy: Policy, packed: str | None, silent: set[str], t
     text = _text(asked, checked, news, silent, head, was, said, before.report.taken_at if before and past else "")
     notice = None
     if asked.hooks and before is not None and (news or was):
-        notice = asdict(watch.notice(checked, head, news, was))
+        notice = asdict(watch.notice(checked, news, was))
     written = said and asked.history is not None and _remember(asked, checked, taken, notice, problems)
     reference = base64.b64encode(pickle.dumps(after)).decode()
     return Given(text, reference, _pids(taken), bool(after.lost), None if written else notice,

@@ -57,15 +57,18 @@ def first(checked: Checked, why: str) -> Notice:
 
 def _notice(checked: Checked, was: str, parts: Sequence[str], data: dict[str, Any]) -> Notice:
     report = checked.report
-    head = check.headline(checked)
-    if was and was != checked.level:
-        level, colon, rest = head.partition(":")
-        head = f"{level}, was {was.upper()}{colon}{rest}"
+    head = headed(checked, was)
     breaches = names_of_breaches(checked)
     text = "\n\n".join([head, *parts, *_open(breaches), f"{clean(report.host)}, {clean(report.taken_at)}",
                         "Why, and what to do: fwaudit report    The runs: fwaudit history"])
     return Notice(report.host, report.taken_at, checked.level, was, head, text,
                   {**data, "complete": report.complete, "breaches": breaches})
+
+
+def headed(checked: Checked, was: str) -> str:
+    """The headline, with the level before where that was another."""
+    level, colon, rest = check.headline(checked).partition(":")
+    return f"{level}, was {was.upper()}{colon}{rest}" if was and was != checked.level else f"{level}{colon}{rest}"
 
 
 def names_of_breaches(checked: Checked) -> list[str]:

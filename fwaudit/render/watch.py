@@ -12,7 +12,7 @@ from fwaudit.model.compliance import Checked
 from fwaudit.model.notice import Notice
 from fwaudit.model.report import Finding, Report
 from fwaudit.render.diff import alike, changes_json
-from fwaudit.render.notice import named, names_of_breaches
+from fwaudit.render.notice import headed, named, names_of_breaches
 from fwaudit.render.rows import VERDICTS
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
@@ -98,17 +98,18 @@ def records(at: str, news: News) -> Iterator[str]:
                          severity=each.severity.name.lower(), title=each.title)
 
 
-def notice(checked: Checked, headline: str, news: News, was: str) -> Notice:
+def notice(checked: Checked, news: News, was: str) -> Notice:
     """The same for whoever is told of changes: as ``check`` tells them (render/notice.py), but of these news alone."""
     report = checked.report
+    head = headed(checked, was)
     said = [line for each in lines(report.taken_at, news, None) for line in each.splitlines()]
-    text = "\n".join([headline, "", *said, "", f"{clean(report.host)}, {clean(report.taken_at)}",
+    text = "\n".join([head, "", *said, *([""] if said else []), f"{clean(report.host)}, {clean(report.taken_at)}",
                       "Why, and what to do: fwaudit report    The runs: fwaudit history"])
     data = {"since": news.old.taken_at, "complete": report.complete,
             "changes": changes_json(news.old, news.new, [each.difference for each in news.changes]),
             "findings_new": named(news.appeared), "findings_gone": named(news.gone),
             "breaches": names_of_breaches(checked)}
-    return Notice(report.host, report.taken_at, checked.level, was or checked.level, headline, text, data)
+    return Notice(report.host, report.taken_at, checked.level, was or checked.level, head, text, data)
 
 
 def _groups(news: News) -> dict[tuple[str, str], list[Change]]:
@@ -141,7 +142,7 @@ def _end(report: Report, change: Change) -> str:
 
 
 def _finding(each: Finding) -> str:
-    return f"{each.severity.name.lower()}  {each.title}: {each.subject} [{each.id}]"
+    return f"{each.severity.name.lower()} {each.title}: {each.subject} [{each.id}]"
 
 
 def _unread(unread: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from booted import Booted
 from machine import REPOSITORY, Machine
 
 pytestmark = pytest.mark.lab
@@ -156,13 +158,30 @@ def test_an_engine_that_is_killed_closes_nothing_and_is_followed_again(host: Mac
     assert watching.end()[0] == 0
 
 
-def test_legacy_tables_are_looked_at(host: Machine) -> None:
+def test_legacy_tables_and_ipsets_are_looked_at(host: Machine) -> None:
     for name in ("iptables", "ip6tables"):
         host.sh(f"update-alternatives --set {name} /usr/sbin/{name}-legacy")
     host.sh("ufw --force disable; iptables -P INPUT DROP; iptables -A INPUT -p tcp --dport 22 -j ACCEPT")
+    host.sh("ipset create friends hash:net; "
+            "iptables -A INPUT -p tcp --dport 22 -m set --match-set friends src -j ACCEPT")
     watching = Watching(host, "--no-history")
     host.sh("iptables -D INPUT -p tcp --dport 22 -j ACCEPT")
     assert watching.change("closed", 22)["family"] == 4
+    host.sh("ipset add friends 198.51.100.0/24")
+    assert watching.change("opened", 22)["gained"][0]["words"] == "198.51.100.0/24"
+    watching.end()
+
+
+def test_addresses_routes_and_settings_are_followed(host: Machine) -> None:
+    host.docker.start()
+    host.docker.run("pg", "5432:5432")
+    watching = Watching(host, "--no-history")
+    host.sh("sysctl -qw net.ipv4.ip_forward=0")
+    watching.change("closed", 5432)
+    host.sh("sysctl -qw net.ipv4.ip_forward=1")
+    watching.change("opened", 5432)
+    host.sh("ip link set eth1 down")
+    assert watching.wait(lambda each: each["event"] == "change" and each["port"] == 5432 and each["lost"])
     watching.end()
 
 
@@ -180,10 +199,13 @@ def test_the_policy_is_read_again_and_hooks_are_told(host: Machine) -> None:
     assert "policy.toml" in watching.wait(lambda each: each["event"] == "trouble")["why"]
     told = host.root / "root/told"
     deadline = time.monotonic() + _PATIENCE
-    while "6379/tcp" not in (told.read_text() if told.exists() else "") and time.monotonic() < deadline:
+    notices: list[Said] = []
+    while len(notices) < 2 and time.monotonic() < deadline:
+        lines = told.read_text().splitlines() if told.exists() else []
+        notices = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
         time.sleep(0.05)
-    first = json.loads(told.read_text().splitlines()[-1] if told.read_text().endswith("}\n") else "{}")
-    assert first.get("host") == "fwlab"
+    assert [(each["level"], each["was"]) for each in notices] == [("critical", "ok"), ("ok", "critical")]
+    assert any(each["port"] == 6379 for each in notices[0]["data"]["changes"])
     watching.end()
 
 
@@ -195,3 +217,28 @@ def test_what_changed_while_nobody_watched_is_said_at_the_start(host: Machine) -
     assert [each["event"] for each in watching.said[:2]] == ["since", "change"]
     assert watching.said[1]["effect"] == "against"
     watching.end()
+
+
+def test_the_documented_unit_runs() -> None:
+    """Ready when the first audit is done, reloaded by SIGHUP, and ended in peace."""
+    page = (REPOSITORY / "docs/schedule.md").read_text()
+    unit = re.search(r"fwaudit-watch.service`:\n\n```\n(.*?)```", page, re.DOTALL)
+    assert unit is not None
+    command = f"/usr/bin/env PYTHONPATH={REPOSITORY} {sys.executable} -m fwaudit"
+    with Booted() as machine:
+        machine.sh("systemctl start docker")
+        machine.ufw("allow 22/tcp")
+        machine.listen("tcp:22")
+        path = machine.root / "etc/systemd/system/fwaudit-watch.service"
+        path.write_text(unit[1].replace("/usr/bin/fwaudit", command))
+        machine.sh("systemd-analyze verify fwaudit-watch.service && systemctl daemon-reload")
+        machine.sh("systemctl start fwaudit-watch")
+        log = "journalctl -o cat -u fwaudit-watch"
+        assert "  OK  nothing is reached that nobody answers for" in machine.sh(log)
+        machine.listen("tcp:9090")
+        machine.sh("ufw allow 9090/tcp")
+        machine.wait_for(f"{log} | grep -q 'opened  .*9090/tcp'")
+        machine.sh("systemctl reload fwaudit-watch; systemctl is-active fwaudit-watch; systemctl stop fwaudit-watch")
+        assert machine.sh("systemctl show -P Result,ExecMainStatus fwaudit-watch").split() == ["success", "0"]
+        said = machine.sh(log)
+        assert "Permission" not in said and "trouble" not in said and "lost" not in said, said

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwaudit.host.watch.debounce import REST, RETRY, SETTLE, Debounce
+from fwaudit.host.watch.debounce import LONGEST_REST, REST, RETRY, SETTLE, Debounce
 
 INTERVAL, EVERY = 3.0, 300.0
 
@@ -54,6 +54,12 @@ def test_a_long_audit_is_followed_by_a_long_rest():
     debounce = _after_the_first(took=5.0)
     debounce.event(105.0)
     assert debounce.wait(105.0) == pytest.approx(REST * 5.0)
+
+
+def test_an_audit_that_only_waited_is_not_followed_by_an_endless_rest():
+    debounce = _after_the_first(took=40.0)
+    debounce.event(140.0)
+    assert debounce.wait(140.0) == pytest.approx(LONGEST_REST)
 
 
 def test_an_event_during_an_audit_leads_to_another():

@@ -6,10 +6,15 @@ import errno
 import json
 import os
 import socket
+import ssl
 import struct
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from requirements import requires
 
 from fwaudit.host.engine import Endpoint
 from fwaudit.host.run import Machine
@@ -45,7 +50,7 @@ class Engine:
     def connect(self) -> socket.socket:
         assert not self.tick()
         link, _ = self.server.accept()
-        assert link.recv(4096).startswith(b"GET /events?filters=%7B%22event%22")
+        assert link.recv(4096).startswith(b"GET /events?since=")
         return link
 
     def tick(self) -> list[Event]:
@@ -139,6 +144,47 @@ def test_nobody_at_the_socket_is_tried_again_less_and_less(engine):
     assert [each.kind for each in engine.tick()] == ["lost"]
     assert list(engine.events.tick(engine.now + 0.4)) == []
     assert [backoff(number) for number in (0, 1, 2, 9)] == [0.5, 1, 2, 10]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_engine_at_a_network_address_is_followed(secure, tmp_path):
+    """Over TLS more may be waiting in the library than in the socket: all of it is read at once."""
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    certificates = _certificates(tmp_path) if secure else ""
+    source = DockerEvents(lambda machine: Endpoint(f"tcp://127.0.0.1:{port}", certificates=certificates))
+
+    def serve() -> None:
+        link, _ = server.accept()
+        if secure:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=f"{tmp_path}/ca.pem")
+            context.load_cert_chain(f"{tmp_path}/cert.pem", f"{tmp_path}/key.pem")
+            context.verify_mode = ssl.CERT_REQUIRED
+            link = context.wrap_socket(link, server_side=True)
+        assert link.recv(4096).startswith(b"GET /events?")
+        link.sendall(OK + event() * 1000)
+        link.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    found = list(source.tick(1.0))
+    thread.join()
+    for _ in range(1000):
+        found += source.ready()
+        if source.fileno() < 0:
+            break
+        time.sleep(0.01)
+    server.close()
+    assert [each.kind for each in found] == ["change"] * 1000 + ["lost"]
+
+
+def _certificates(folder: Path) -> str:
+    requires("openssl")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
+                    "cert.pem", "-subj", "/CN=engine", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"],
+                   cwd=folder, check=True, capture_output=True)
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
+    return str(folder)
 
 
 # ---- netlink --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ RETRY = 15.0
 """Seconds after an audit that could not see everything when it is tried again, event or none."""
 REST = 4.0
 """So many times as long as the last audit took nothing is audited: they never take more than a fifth of a processor."""
+LONGEST_REST = 60.0
+"""Seconds: an audit that only waited for an engine that hangs is no reason to look away for long."""
 
 
 class Debounce:
@@ -51,5 +53,6 @@ class Debounce:
         if self._ended == -math.inf:
             return 0.0
         over = min(self._last + SETTLE, self._first + max(self._interval, SETTLE))  # a burst without end is no excuse
-        soonest = max(self._started + self._interval, self._ended + REST * (self._ended - self._started))
+        rest = min(REST * (self._ended - self._started), LONGEST_REST)
+        soonest = max(self._started + self._interval, self._ended + rest)
         return max(0.0, over - now, soonest - now)

@@ -12,6 +12,7 @@ import contextlib
 import json
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,16 +23,17 @@ from fwaudit.host.run import NOT_INSTALLED, Machine
 from fwaudit.host.watch.events import Event, backoff
 
 SOURCE = "docker"
-ACTIONS = ("start", "die", "destroy", "rename", "update", "create", "remove", "connect", "disconnect", "reload")
-"""Of a container, a network or the daemon. Health checks and commands run inside make many events and open nothing."""
+ACTIONS = ("start", "die", "died", "destroy", "rename", "update", "create", "remove", "connect", "disconnect", "reload")
+"""Of a container, a network or the daemon; Podman says died. Health checks and commands run inside make many events and open nothing."""
 _TYPES = ("container", "network", "daemon")
 _PATIENCE = 5.0
 _CHUNK, _CHUNKS = 1 << 16, 64
 _LONGEST = 1 << 20
 _HEAD = 1 << 14
 _PORTS = {"tcp": 2375, "http": 80, "https": 443}
-_REQUEST = (f"GET /events?filters={quote(json.dumps({'event': ACTIONS}))} HTTP/1.0\r\n"
-            "Host: engine\r\nUser-Agent: fwaudit\r\n\r\n").encode()
+_FILTERS = quote(json.dumps({"event": ACTIONS}))
+_AGAIN = 2
+"""Seconds before the connection from which events are told as well, so that none falls between it and an audit."""
 
 
 class DockerEvents:
@@ -142,7 +144,8 @@ def _connect(endpoint: Endpoint) -> socket.socket:
             link.connect(target)
         elif endpoint.certificates:
             link = _context(endpoint).wrap_socket(link, server_hostname=target[0])
-        link.sendall(_REQUEST)
+        link.sendall(f"GET /events?since={int(time.time()) - _AGAIN}&filters={_FILTERS} HTTP/1.0\r\n"
+                     "Host: engine\r\nUser-Agent: fwaudit\r\n\r\n".encode())
         link.setblocking(False)
     except BaseException:
         link.close()
