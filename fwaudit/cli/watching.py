@@ -76,7 +76,8 @@ class Following:
         self._reference: str | None = None
         self._lost: set[str] = set()
         self._untold: deque[Notice] = deque(maxlen=_KEPT_NOTICES)
-        self._written = asked.history is not None and bool(asked.hooks)  # what an earlier process left
+        # notices that were written down, and as many of them as have been told; the first: what an earlier process left
+        self._written, self._delivered = int(asked.history is not None and bool(asked.hooks)), 0
         self._again = 0.0
         self._said: dict[str, str] = {}
         _load_everything()
@@ -99,7 +100,7 @@ class Following:
         from fwaudit.host.outbox import deliver
 
         told, problems = 0, []
-        if self._written and self._asked.history is not None:
+        if self._written > self._delivered and self._asked.history is not None:
             try:
                 problems += deliver(History(self._asked.history), self._asked.hooks)
             except HistoryError as error:
@@ -110,7 +111,7 @@ class Following:
             if failed:
                 break
             told += 1
-        return json.dumps([told, problems]).encode()
+        return json.dumps([told, self._written, problems]).encode()
 
     # ---- here -------------------------------------------------------------------------------------------------------
 
@@ -132,20 +133,24 @@ class Following:
             if len(self._untold) == _KEPT_NOTICES:
                 self._trouble("dropped", "nobody could be told for so long that old notices are given up")
             self._untold.append(Notice(**seen.notice))
-        self._written = self._written or seen.written
+        self._written += seen.written
         return bool(seen.notice or seen.written)
 
     def told(self, given: bytes | None, why: str) -> bool:
         from fwaudit.host.watch.loop import clock
 
-        count, problems = json.loads(given) if given is not None else (0, [why])
+        failed: list[Any] = [0, self._delivered, [why]]
+        count, delivered, problems = failed if given is None else json.loads(given)
         for _ in range(count):
             self._untold.popleft()
-        more = len(self._untold) > 0 and not problems
-        self._written = self._written and bool(problems)
+        if not problems:
+            self._delivered = delivered
         self._trouble("notify", f"not told: {'; '.join(problems)}; it is tried again" if problems else "")
         self._again = clock() + _RETRY
-        return more
+        return self._is_untold() and not problems
+
+    def _is_untold(self) -> bool:
+        return bool(self._untold) or self._written > self._delivered
 
     def heard(self, event: Event) -> None:
         from fwaudit.cli.check import read_policy
@@ -169,7 +174,7 @@ class Following:
         from fwaudit.host.watch.loop import clock
 
         systemd.notify("WATCHDOG=1")
-        return bool(self._untold or self._written) and clock() >= self._again
+        return self._is_untold() and clock() >= self._again
 
     def _trouble(self, about: str, text: str) -> None:
         """Said when it is new, and not again while it stays the same."""

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwaudit.host.watch.debounce import LONGEST_REST, REST, RETRY, SETTLE, Debounce
+from fwaudit.host.watch.debounce import REST, RETRY, SETTLE, Debounce
 
 INTERVAL, EVERY = 3.0, 300.0
 
 
-def _after_the_first(took: float = 0.1) -> Debounce:
+def _after_the_first(took: float = 0.1, cost: float = 0.0) -> Debounce:
     debounce = Debounce(INTERVAL, EVERY)
     debounce.started(100.0)
-    debounce.ended(100.0 + took)
+    debounce.ended(100.0 + took, cost)
     return debounce
 
 
@@ -50,16 +50,16 @@ def test_two_audits_are_never_nearer_than_the_interval():
     assert debounce.wait(100.2) == pytest.approx(INTERVAL - 0.2)
 
 
-def test_a_long_audit_is_followed_by_a_long_rest():
-    debounce = _after_the_first(took=5.0)
+def test_a_dear_audit_is_followed_by_a_long_rest():
+    debounce = _after_the_first(took=5.0, cost=5.0)
     debounce.event(105.0)
     assert debounce.wait(105.0) == pytest.approx(REST * 5.0)
 
 
-def test_an_audit_that_only_waited_is_not_followed_by_an_endless_rest():
+def test_an_audit_that_only_waited_is_not_followed_by_a_rest():
     debounce = _after_the_first(took=40.0)
     debounce.event(140.0)
-    assert debounce.wait(140.0) == pytest.approx(LONGEST_REST)
+    assert debounce.wait(140.0) == pytest.approx(SETTLE)
 
 
 def test_an_event_during_an_audit_leads_to_another():

@@ -9,9 +9,7 @@ SETTLE = 0.3
 RETRY = 15.0
 """Seconds after an audit that could not see everything when it is tried again, event or none."""
 REST = 4.0
-"""So many times as long as the last audit took nothing is audited: they never take more than a fifth of a processor."""
-LONGEST_REST = 60.0
-"""Seconds: an audit that only waited for an engine that hangs is no reason to look away for long."""
+"""So many times the processor time of the last audit nothing is audited: they never take more than a fifth of one."""
 
 
 class Debounce:
@@ -28,6 +26,7 @@ class Debounce:
         self._last = -math.inf
         self._started = self._ended = -math.inf
         self._running = self._blind = False
+        self._cost = 0.0
 
     def event(self, now: float) -> None:
         """Something happened."""
@@ -39,9 +38,10 @@ class Debounce:
         """An audit has started: it will see all that has happened so far."""
         self._running, self._started, self._first = True, now, None
 
-    def ended(self, now: float, blind: bool = False) -> None:
-        """It is over. ``blind``: it could not see everything that one before it saw."""
-        self._running, self._ended, self._blind = False, now, blind
+    def ended(self, now: float, cost: float = 0.0, blind: bool = False) -> None:
+        """It is over, and took ``cost`` seconds of a processor. ``blind``: it could not see everything that one before
+        it saw."""
+        self._running, self._ended, self._cost, self._blind = False, now, cost, blind
 
     def wait(self, now: float) -> float:
         """Seconds until the next one has to start, 0 for now; infinite while one is running."""
@@ -53,6 +53,5 @@ class Debounce:
         if self._ended == -math.inf:
             return 0.0
         over = min(self._last + SETTLE, self._first + max(self._interval, SETTLE))  # a burst without end is no excuse
-        rest = min(REST * (self._ended - self._started), LONGEST_REST)
-        soonest = max(self._started + self._interval, self._ended + rest)
+        soonest = max(self._started + self._interval, self._ended + REST * self._cost)
         return max(0.0, over - now, soonest - now)

@@ -24,7 +24,8 @@ from fwaudit.host.watch.events import Event, backoff
 
 SOURCE = "docker"
 ACTIONS = ("start", "die", "died", "destroy", "rename", "update", "create", "remove", "connect", "disconnect", "reload")
-"""Of a container, a network or the daemon; Podman says died. Health checks and commands run inside make many events and open nothing."""
+"""Of a container, a network or the daemon; Podman says died. Health checks and commands run inside make many
+events and open nothing."""
 _TYPES = ("container", "network", "daemon")
 _PATIENCE = 5.0
 _CHUNK, _CHUNKS = 1 << 16, 64

@@ -117,10 +117,11 @@ class _Loop:
 
     def _children(self, ready: set[int]) -> None:
         now, more = clock(), False
-        if (done := _done(self._audit, ready, now, self._seconds)) is not None:
+        audit = self._audit
+        if audit is not None and (done := _done(audit, ready, now, self._seconds)) is not None:
             self._audit = None
             more = self._follower.audited(*done)
-            self._debounce.ended(now, self._follower.blind)
+            self._debounce.ended(now, audit.cost, self._follower.blind)
         if (done := _done(self._telling, ready, now, TELLING)) is not None:
             self._telling = None
             more = self._follower.told(*done) or more
