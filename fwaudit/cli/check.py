@@ -138,6 +138,7 @@ def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool, si
 
     if past is None:
         return notice_of(None, checked) if hooks else None
+    before = None
     try:
         if past.latest is not None and not silent:
             before = report_of(past.latest_packed, past.latest)
@@ -147,7 +148,7 @@ def _remember(checked: Checked, past: Past | None, deeds: Deeds, hooks: bool, si
                 say(f"fwaudit: since {past.latest.taken_at}: {said} See: fwaudit history")
     except FwauditError as error:
         say(f"fwaudit: what has changed since run {past.latest.id if past.latest else 0} is not known: {error}")
-    notice = notice_of(past, checked) if hooks else None
+    notice = notice_of(past, checked, before) if hooks else None
     try:
         deeds.record(checked.level, checked.report.complete, breaches_of(checked), state(checked), as_data(notice))
     except FwauditError as error:

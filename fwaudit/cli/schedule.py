@@ -106,6 +106,7 @@ def _install(plan: Plan, cron: bool, dry_run: bool, force: bool, root: Path) -> 
     from fwaudit.cli import OK, say
     from fwaudit.cli.policy import DEFAULT
     from fwaudit.host.schedule.install import check_calendar, has_systemd, install, start, texts
+    from fwaudit.host.schedule.state import cron_runs
 
     by_cron = cron or not has_systemd(root)
     if not by_cron:
@@ -125,10 +126,35 @@ def _install(plan: Plan, cron: bool, dry_run: bool, force: bool, root: Path) -> 
           + (" The first check runs now." if here and not by_cron else ""))
     if here:
         print("See: fwaudit schedule status")
+        if (place := _others_can_write(plan.command)) is not None:
+            say(f"fwaudit: {place} can be written by others than root, and root runs it from now on")
+            say("  Install fwaudit where root alone can write, as in /opt or /usr.")
+        if by_cron and not cron_runs():
+            say("fwaudit: no cron runs here, so nothing will be checked until one does")
+            say("  Start it: systemctl enable --now cron, or: service cron start")
         if plan.policy is None and not DEFAULT.exists():
             say(f"fwaudit: there is no {DEFAULT}, so the check holds this host to ufw's rules alone")
             say("  Write down what is meant to be open: fwaudit policy init")
     return OK
+
+
+def _others_can_write(command: tuple[str, ...]) -> Path | None:
+    """The first of the program, the folders above it, and the package, that others than root can change."""
+    import stat
+
+    import fwaudit
+
+    words = [Path(word.removeprefix("PYTHONPATH=")) for word in command if "/" in word]
+    for path in [*words, Path(fwaudit.__file__).parent]:
+        for each in (path, *path.resolve().parents):
+            try:
+                found = each.stat()
+            except OSError:
+                continue
+            loose = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+            if found.st_uid != 0 or loose:
+                return each
+    return None
 
 
 def _in_words(every: str, by_cron: bool) -> str:
@@ -215,8 +241,9 @@ def _screen(found: State, last: Run | None, trouble: str, style: Style) -> str:
 
 
 def _when(found: State) -> str:
+    when = {"*-*-* *:00:00": "every hour", "*-*-* 00:00:00": "every day", "Mon *-*-* 00:00:00": "every week"}
     again = "; and half a minute after Docker or ufw start, or ufw's rules change" if found.again else ""
-    return f"{found.when}{again}"
+    return f"{when.get(found.when, found.when)}{again}"
 
 
 def _last(last: Run | None, trouble: str, running: bool) -> str:
@@ -227,7 +254,7 @@ def _last(last: Run | None, trouble: str, running: bool) -> str:
     whole = "" if last.complete else "; not everything could be read"
     text = f"{last.taken_at} (run {last.id}): {last.level}, {counted} that nobody answers for{whole}"
     if trouble:
-        text = f"could not check: {trouble} The last that could: {text}"
+        text = f"could not check: {trouble.rstrip('.')}. The last that could: {text}"
     return f"{text}; {now}" if now else text
 
 

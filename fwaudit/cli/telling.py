@@ -54,8 +54,8 @@ def report_of(packed: bytes, run: Run) -> Report:
     return audit(unpack(packed, f"run {run.id}"))
 
 
-def notice_of(past: Past | None, checked: Checked) -> Notice | None:
-    """What is new; None: nothing. ``past`` None: nobody knows."""
+def notice_of(past: Past | None, checked: Checked, latest: Report | None = None) -> Notice | None:
+    """What is new; None: nothing. ``past`` None: nobody knows. ``latest``: that run's report, where it is known."""
     from fwaudit.errors import SnapshotError
     from fwaudit.render.notice import first, news
 
@@ -65,7 +65,8 @@ def notice_of(past: Past | None, checked: Checked) -> Notice | None:
     if run is None:
         return first(checked, _FIRST)
     try:
-        before = report_of(past.told_packed, run)
+        same = past.latest is not None and past.latest.id == run.id
+        before = latest if latest is not None and same else report_of(past.told_packed, run)
     except SnapshotError as error:
         return first(checked, f"Run {run.id} cannot be read any more, so it is not known what has changed: {error}")
     return news(checked, before, "unknown" if past.trouble else run.level, run.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import stat
 import sys
@@ -190,16 +191,35 @@ def test_schedule_says_what_there_is():
     assert cli.run(["schedule", "tell"]) == cli.UNKNOWN
 
 
+def test_code_that_others_can_change_is_named(tmp_path, monkeypatch):
+    from fwaudit.cli.schedule import _others_can_write
+
+    requires("sh", root=True)
+    program = tmp_path / "opt/fwaudit"
+    program.parent.mkdir()
+    program.write_text("")
+    monkeypatch.setattr("fwaudit.__file__", "/usr/bin/true")
+    assert _others_can_write((str(program),)) is None
+    for path, mode in ((program, 0o666), (program.parent, 0o775)):
+        before = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode)
+        assert _others_can_write((str(program),)) == path
+        path.chmod(before)
+    os.chown(program.parent, 65534, 65534)
+    assert _others_can_write((str(program),)) == program.parent
+
+
 # ---- status ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_screen_of_the_status():
-    found = State("systemd", True, "daily", "Fri 2026-11-27 00:32:59 UTC", command="/usr/bin/fwaudit check", again=True)
+    found = State("systemd", True, "*-*-* 00:00:00", "Fri 2026-11-27 00:32:59 UTC", command="/usr/bin/fwaudit check",
+                  again=True)
     last = Run(12, "2026-11-26T11:56:22Z", "db01", "critical", 2, False)
     assert _screen(found, last, "", Style(80)).splitlines() == [
         "Scheduled by systemd, and switched on.",
-        "When:      daily; and half a minute after Docker or ufw start, or ufw's rules",
-        "           change",
+        "When:      every day; and half a minute after Docker or ufw start, or ufw's",
+        "           rules change",
         "Last run:  2026-11-26T11:56:22Z (run 12): critical, 2 open that nobody answers",
         "           for; not everything could be read",
         "Next run:  Fri 2026-11-27 00:32:59 UTC",
@@ -209,7 +229,7 @@ def test_the_screen_of_the_status():
     assert _screen(off, None, "", Style(80)).splitlines() == [
         "Scheduled by cron, but switched off.", "No cron runs here.", "    service cron start",
         "Last run:  none is written down"]
-    assert "could not check: policy.toml line 3 The last that could" in " ".join(
+    assert "could not check: policy.toml line 3. The last that could" in " ".join(
         _screen(found, last, "policy.toml line 3", Style(200)).split())
 
 
