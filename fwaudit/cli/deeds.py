@@ -97,9 +97,8 @@ class Deeds:
             if self.book is not None:
                 kept = History(self.book)
                 kept.upgrade()
-                if kept.trouble() == why:
-                    return []
-                kept.set_trouble(why, addressed(Notice(**notice), self.hooks))
+                if kept.trouble() != why:
+                    kept.set_trouble(why, addressed(Notice(**notice), self.hooks))
                 self._written = True
         return self.tell(notice)
 
@@ -121,8 +120,7 @@ def as_data(notice: Notice | None) -> dict[str, Any] | None:
 
 @contextmanager
 def failures(doing: Sequence[Deeds]) -> Iterator[None]:
-    """An error inside is told to the hooks as well, and goes on. ``doing``: the last is who
-    tells by then."""
+    """An error inside is told to the hooks as well, and goes on. ``doing``: the last is who tells by then."""
     try:
         yield
     except Exception as error:

@@ -168,6 +168,17 @@ def test_a_check_that_could_not_be_made_is_told_once_and_its_end_as_well(place):
     assert told(place) == []
 
 
+def test_who_could_not_be_told_of_a_check_that_failed_is_told_with_the_next(place):
+    hook = ("--notify-command", str(place / "hook"), "--policy", "none.toml")
+    (place / "fails").write_text("1")
+    assert check("closed", *hook) == cli.UNKNOWN
+    told(place)
+    (place / "fails").unlink()
+    for count in (1, 0):
+        assert check("closed", *hook) == cli.UNKNOWN
+        assert len(told(place)) == count
+
+
 def test_an_output_that_cannot_be_written_is_told_once(place):
     hook = ("--notify-command", str(place / "hook"))
     check("closed", *hook)

@@ -136,6 +136,16 @@ def test_from_systemd_to_cron_and_back_nothing_runs_twice(tree):
     assert files(tree) == {}
 
 
+def test_somebody_elses_file_for_cron_is_never_taken_away(tree):
+    other = tree / "etc/cron.d/fwaudit"
+    other.parent.mkdir(parents=True)
+    other.write_text("* * * * * root mine\n")
+    assert schedule(tree, "install") == cli.UNKNOWN, "it would run twice"
+    assert schedule(tree, "install", "--force") == 0
+    assert schedule(tree, "remove", "--force") == cli.WARNING
+    assert files(tree) == {"cron.d/fwaudit": "* * * * * root mine\n"}
+
+
 def test_a_tree_without_systemd_gets_cron(tmp_path, monkeypatch):
     monkeypatch.setattr("fwaudit.host.collect.is_root", lambda: True)
     assert schedule(tmp_path, "install") == 0

@@ -72,12 +72,16 @@ def install(files: Mapping[Path, str], *, root: Path = Path("/"), force: bool = 
             _systemctl(root, "enable", *ENABLED)
             _systemctl(root, "restart", TIMER, WATCH)
     except (OSError, FixError) as error:
+        new = [path.name for path, old in before.items() if old is None and path.name in ENABLED]
+        if new:
+            with contextlib.suppress(FixError):
+                _systemctl(root, "disable", *new)
         for path, old in before.items():
             _restore(path, old)
         with contextlib.suppress(FixError):
             _systemctl(root, "daemon-reload")
         raise ScheduleError(f"cannot schedule the check: {error}", "Nothing is left of it.") from error
-    return lines + _take_away([path for path in others if whose(path) != "absent"], root)
+    return lines + _take_away([path for path in others if whose(path) in ("ours", "edited")], root)
 
 
 def start(by_cron: bool) -> None:
