@@ -47,7 +47,7 @@ def render_checked(checked: Checked) -> str:
               for exposure in exposures_of(group)}
     reasons = {id(each.exposure): [entry.reason for entry in each.by]
                for each in checked.shown if each.standing == "accepted"}
-    blocked = [f"{row.port} {row.who}" for row in rows(report, ("blocked",))]
+    blocked = [f"{row.port} {row.ip} {row.who}" for row in rows(report, ("blocked",))]
     return _environment().from_string(_part("report.html")).render(
         version=__version__, report=report, clean=clean, style=Markup(style), script=Markup(script),  # noqa: S704
         content_policy="; ".join(("default-src 'none'", f"style-src '{_digest(style)}'",

@@ -60,7 +60,7 @@ def _document(checked: Checked) -> Iterator[str]:
             yield from _finding(finding)
         if len(left) > _MAX_FINDINGS:
             yield f"- and {len(left) - _MAX_FINDINGS:,} more"
-    blocked = [f"{row.port} {row.who}" for row in rows(report, ("blocked",))]
+    blocked = [f"{row.port} {row.ip} {row.who}" for row in rows(report, ("blocked",))]
     if blocked:
         more = f" and {len(blocked) - _MAX_NAMES:,} more" if len(blocked) > _MAX_NAMES else ""
         yield from ("", "## Not reachable from outside", "",

@@ -138,7 +138,7 @@ def _blocked(report: Report, style: Style) -> str:
     blocked = rows(report, ("blocked",))
     if not blocked:
         return ""
-    names = [f"{row.port} {row.who.split(' · ')[0]}" for row in blocked]
+    names = [f"{row.port} {row.ip} {row.who.split(' · ')[0]}" for row in blocked]
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return _wrap(f"Not reachable from outside: {shown}.", style, "  ")
 
