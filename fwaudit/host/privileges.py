@@ -2,8 +2,8 @@
 
 Capabilities go from the effective, permitted, inheritable, ambient and (where that may be done) bounding set, and
 ``no_new_privs`` sees to it that no program that is run gets them back: with it, execve gives root no capability that
-the process has not (capabilities(7); cap_bprm_creds_from_file in security/commoncap.c). With a user, its groups and
-ids are taken for good.
+the process has not (capabilities(7); cap_bprm_creds_from_file in security/commoncap.c). With a user, its id and its
+first group are taken for good.
 
 What is set here holds for the calling thread, and for threads that it starts. Collectors have ended theirs by then; one
 that hangs keeps its privileges, and is stopped with the process.
@@ -12,13 +12,14 @@ that hangs keeps its privileges, and is stopped with the process.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwaudit.errors import UsageError
 
@@ -55,7 +56,7 @@ def give_up(account: pwd.struct_passwd | None = None, keep: Iterable[int] = ()) 
         if not kept >> number & 1 and not _drop_from_bounding_set(number):
             break
     if account is not None:
-        os.setgroups(os.getgrouplist(account.pw_name, account.pw_gid))
+        os.setgroups([])  # also not its own: who is in the group docker is root
         os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
         os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
     with suppress(OSError):  # a kernel before 4.3 has none
@@ -114,7 +115,7 @@ def capabilities() -> tuple[int, int]:
     """(effective, permitted) of this thread, as bits."""
     header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
     data = ctypes.create_string_buffer(24)
-    _check(_libc().capget(header, data))
+    _call("capget", header, data)
     low = struct.unpack("=6I", data.raw)
     return low[0] | low[3] << 32, low[1] | low[4] << 32
 
@@ -122,7 +123,7 @@ def capabilities() -> tuple[int, int]:
 def _set_capabilities(effective: int, permitted: int) -> None:
     header = ctypes.create_string_buffer(struct.pack("=Ii", _VERSION_3, 0))
     words = [value >> shift & 0xFFFFFFFF for shift in (0, 32) for value in (effective, permitted, 0)]
-    _check(_libc().capset(header, ctypes.create_string_buffer(struct.pack("=6I", *words))))
+    _call("capset", header, ctypes.create_string_buffer(struct.pack("=6I", *words)))
 
 
 @contextmanager
@@ -154,14 +155,14 @@ def _drop_from_bounding_set(number: int) -> bool:
 
 def _prctl(option: int, argument: int) -> None:
     zero = ctypes.c_ulong(0)
-    _check(_libc().prctl(ctypes.c_int(option), ctypes.c_ulong(argument), zero, zero, zero))
+    _call("prctl", ctypes.c_int(option), ctypes.c_ulong(argument), zero, zero, zero)
 
 
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _check(status: int) -> None:
-    if status != 0:
+def _call(name: str, *arguments: Any) -> None:
+    """A function of the C library; OSError where it fails, or is not there."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if function is None:
+        raise OSError(errno.ENOSYS, f"no {name} in the C library")
+    if function(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
