@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "Hold the host to the policy; for timers and pipelines.",
     "preview": "What a Compose file would expose, before it is up.",
     "diff": "What opened and what closed between two snapshots.",
+    "fleet": "Thousands of snapshots: the worst first, and what changed.",
     "history": "The checks that were written down, and since when.",
     "schedule": "Have the host checked regularly, by systemd or cron.",
     "watch": "Say what opens and what closes, seconds after it does.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from fwaudit.errors import UsageError
@@ -26,21 +27,23 @@ def screen(no_color: bool = False) -> Style:
     return Style(min(max(width, _NARROWEST), _WIDEST), not plain, deep=deep)
 
 
-def write(text: str, path: str, mode: int = SECRET) -> None:
-    """To a file of that mode, through a temporary one beside it; ``-`` or empty: to stdout.
+def write(text: str | Iterable[str], path: str, mode: int = SECRET) -> None:
+    """A text, or its pieces as they come, to a file of that mode, through a temporary one beside it; ``-`` or empty: to
+    stdout.
 
     What a link points to is replaced, not the link. Raises UsageError.
     """
+    pieces = (text,) if isinstance(text, str) else text
     if path in ("", "-"):
-        sys.stdout.write(text)
+        sys.stdout.writelines(pieces)
         sys.stdout.flush()
         return
     try:
         if is_special(path):
             with Path(path).open("w", encoding="utf-8", errors="backslashreplace") as device:
-                device.write(text)
+                device.writelines(pieces)
             return
-        _replace(text, Path(path).resolve(), mode)
+        _replace(pieces, Path(path).resolve(), mode)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", "Give a file in a folder that exists.") from error
 
@@ -51,13 +54,13 @@ def is_special(path: str) -> bool:
     return target.exists() and not target.is_file() and not target.is_dir()
 
 
-def _replace(text: str, target: Path, mode: int) -> None:
+def _replace(pieces: Iterable[str], target: Path, mode: int) -> None:
     import tempfile  # with random below it: what goes to stdout needs neither
 
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+            file.writelines(pieces)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

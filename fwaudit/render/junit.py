@@ -36,15 +36,15 @@ def render_checked(checked: Checked) -> str:
     if checked.report.unread:
         suite = _suite(checked, root, "sources")
         for source, why in checked.report.unread:
-            case = xml.SubElement(suite, "testcase", {"classname": "fwaudit.sources", "name": _safe(source)})
-            xml.SubElement(case, "error", {"message": _safe(why), "type": "unread"})
+            case = xml.SubElement(suite, "testcase", {"classname": "fwaudit.sources", "name": safe(source)})
+            xml.SubElement(case, "error", {"message": safe(why), "type": "unread"})
     for suite in root:
         suite.set("tests", str(len(suite)))
         for name, tag in _KINDS.items():
             suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
     hidden = hidden_in_words(checked.report)
     if hidden:
-        xml.SubElement(root[0], "system-out").text = _safe(hidden)
+        xml.SubElement(root[0], "system-out").text = safe(hidden)
     xml.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
 
@@ -62,34 +62,34 @@ def _finding(suite: xml.Element, each: JudgedFinding) -> None:
 
 
 def _suite(checked: Checked, root: xml.Element, name: str) -> xml.Element:
-    suite = xml.SubElement(root, "testsuite", {"name": name, "hostname": _safe(checked.report.host)})
+    suite = xml.SubElement(root, "testsuite", {"name": name, "hostname": safe(checked.report.host)})
     if checked.report.taken_at:
-        suite.set("timestamp", _safe(checked.report.taken_at.removesuffix("Z")))
+        suite.set("timestamp", safe(checked.report.taken_at.removesuffix("Z")))
     return suite
 
 
 def _case(checked: Checked, suite: xml.Element, each: Judged, reached: Reached) -> None:
     exposure = each.exposure
     case = xml.SubElement(suite, "testcase", {
-        "classname": _safe(f"fwaudit.{suite.get('name')}.{exposure.service.kind}"),
-        "name": _safe(f"{short_name(exposure)} from {PLACES[reached.place]}")})
+        "classname": safe(f"fwaudit.{suite.get('name')}.{exposure.service.kind}"),
+        "name": safe(f"{short_name(exposure)} from {PLACES[reached.place]}")})
     policy = f"policy: {exposure.policy.text}"
     if reached.certainly:
-        found = xml.SubElement(case, "failure", {"type": exposure.severity.name.lower(), "message": _safe(
+        found = xml.SubElement(case, "failure", {"type": exposure.severity.name.lower(), "message": safe(
             f"reached by {', '.join(reached.certainly)}, and nobody answers for it; {policy}")})
         lines = [f"reached from {where(checked.report, exposure)}{since_in_words(checked, each, ', ')}"]
         if exposure.evidence is not None:
             lines += path_lines(exposure.evidence, Style(100))
-        found.text = "\n".join(map(_safe, lines))
+        found.text = "\n".join(map(safe, lines))
     elif reached.perhaps:
-        xml.SubElement(case, "error", {"type": "undecided", "message": _safe(
+        xml.SubElement(case, "error", {"type": "undecided", "message": safe(
             f"not decided whether it is reached by {', '.join(reached.perhaps)}; {policy}")})
     elif each.by:
         reasons = "; ".join(entry.reason for entry in each.by)
-        xml.SubElement(case, "skipped", {"message": _safe(f"accepted: {reasons}")})
+        xml.SubElement(case, "skipped", {"message": safe(f"accepted: {reasons}")})
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Without characters that XML has no place for."""
     return "".join(char if char in "\t\n" or (ord(char) >= 32 and not 0xD800 <= ord(char) <= 0xDFFF
                    and ord(char) not in (0xFFFE, 0xFFFF)) else "?" for char in clean(text))

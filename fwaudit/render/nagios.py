@@ -12,7 +12,7 @@ from fwaudit.render.places import since_in_words
 from fwaudit.render.rows import where
 from fwaudit.render.text import clean, shorten
 
-_STATUS = {"ok": "OK", "warning": "WARNING", "critical": "CRITICAL", "unknown": "UNKNOWN"}
+STATUS = {"ok": "OK", "warning": "WARNING", "critical": "CRITICAL", "unknown": "UNKNOWN"}
 _MAX_LINES = 40
 """Nagios reads 8 kB."""
 _UNSAFE = str.maketrans(dict.fromkeys("|`~$&'\"<>\\;", "_"))
@@ -25,31 +25,32 @@ def render_checked(checked: Checked) -> str:
     undecided = sum(each.standing == "undecided" for each in checked.judged)
     accepted = accepted_count(checked)
     findings = [each for each in checked.findings if each.standing == "breach"]
-    text = _plain(headline(checked).partition(": ")[2])
+    text = plain(headline(checked).partition(": ")[2])
     perfdata = (f"exposed={len(breaches)};0;0;0 undecided={undecided};;;0 accepted={accepted};;;0 "
                 f"findings={len(findings)};0;;0 unread={len(checked.report.unread)};;;0")
     perfdata += f" time={checked.seconds:.2f}s;;;0" if checked.seconds is not None else ""
-    lines = [f"FWAUDIT {_STATUS[checked.level]} - {text} | {perfdata}"]
+    lines = [f"FWAUDIT {STATUS[checked.level]} - {text} | {perfdata}"]
     shown = [each for each in checked.shown if each.standing in ("breach", "undecided")]
     for each in shown[:_MAX_LINES]:
         doubt = "undecided, " if each.standing == "undecided" else ""
-        lines.append(_plain(f"{each.exposure.severity.name.lower()}: {short_name(each.exposure)} IPv"
+        lines.append(plain(f"{each.exposure.severity.name.lower()}: {short_name(each.exposure)} IPv"
                             f"{each.exposure.family}: {doubt}from {where(checked.report, each.exposure)}"
                             f"{since_in_words(checked, each, ', ')}"))
     if len(shown) > _MAX_LINES:
         lines.append(f"... and {len(shown) - _MAX_LINES} more")
-    lines += [_plain(f"{each.finding.severity.name.lower()}: {finding_name(each.finding)} ({each.finding.id})")
+    lines += [plain(f"{each.finding.severity.name.lower()}: {finding_name(each.finding)} ({each.finding.id})")
               for each in checked.shown_findings if each.standing == "breach"][:_MAX_LINES]
-    lines += [_plain(f"not read: {source}: {why}") for source, why in checked.report.unread[:_MAX_LINES]]
-    lines += [_plain(warning) for warning in checked.warnings[:_MAX_LINES]]
-    lines += [_plain(hidden) for hidden in (hidden_in_words(checked.report),) if hidden]
+    lines += [plain(f"not read: {source}: {why}") for source, why in checked.report.unread[:_MAX_LINES]]
+    lines += [plain(warning) for warning in checked.warnings[:_MAX_LINES]]
+    lines += [plain(hidden) for hidden in (hidden_in_words(checked.report),) if hidden]
     return "\n".join([*lines, ""])
 
 
 def failed(why: str) -> str:
     """What there is to say where nothing could be found out."""
-    return f"FWAUDIT UNKNOWN - {_plain(why)}\n"
+    return f"FWAUDIT UNKNOWN - {plain(why)}\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text from outside as Nagios takes it."""
     return shorten(clean(text).translate(_UNSAFE), 400)

@@ -27,19 +27,19 @@ def render_checked(checked: Checked) -> str:
     standings = [each.standing for each in checked.judged]
     lines = [f"# {clean(hidden)}" for hidden in (hidden_in_words(report),) if hidden]
     lines += [
-        *_metric("fwaudit_port_exposed", "A port that is reached from outside although nobody answers for it.",
+        *metric("fwaudit_port_exposed", "A port that is reached from outside although nobody answers for it.",
                  sorted({labels: 1 for each in checked.shown for labels in _exposed(each)}.items())),
-        *_metric("fwaudit_findings", "Findings by severity.", [
+        *metric("fwaudit_findings", "Findings by severity.", [
             ((("severity", severity.name.lower()),), count) for severity, count in severities.items()]),
-        *_metric("fwaudit_undecided_total", "Ports of which it could not be told who reaches them.", [
+        *metric("fwaudit_undecided_total", "Ports of which it could not be told who reaches them.", [
             ((), standings.count("undecided"))]),
-        *_metric("fwaudit_breaches", "Exposures that nobody answers for.", [((), standings.count("breach"))]),
-        *_metric("fwaudit_accepted", "Exposures that an entry of the policy file answers for.", [
+        *metric("fwaudit_breaches", "Exposures that nobody answers for.", [((), standings.count("breach"))]),
+        *metric("fwaudit_accepted", "Exposures that an entry of the policy file answers for.", [
             ((), standings.count("accepted"))]),
-        *_metric("fwaudit_finding_breaches", "Findings that count beside the ports and that nobody answers for.", [
+        *metric("fwaudit_finding_breaches", "Findings that count beside the ports and that nobody answers for.", [
             ((), sum(each.standing == "breach" for each in checked.findings))]),
-        *_metric("fwaudit_last_run_timestamp_seconds", "When the host was looked at, in seconds since the epoch.", [
-            ((), _seconds(report.taken_at))]),
+        *metric("fwaudit_last_run_timestamp_seconds", "When the host was looked at, in seconds since the epoch.", [
+            ((), seconds(report.taken_at))]),
         *_success(int(report.complete)),
     ]
     return "\n".join([*lines, ""])
@@ -53,7 +53,7 @@ def failed(old: str) -> str:
 
 
 def _success(value: int) -> list[str]:
-    return _metric(_SUCCESS, "1 where everything could be read, else 0.", [((), value)])
+    return metric(_SUCCESS, "1 where everything could be read, else 0.", [((), value)])
 
 
 def _exposed(each: Judged) -> Iterable[tuple[tuple[str, str], ...]]:
@@ -66,7 +66,8 @@ def _exposed(each: Judged) -> Iterable[tuple[tuple[str, str], ...]]:
                    ("severity", exposure.severity.name.lower()))
 
 
-def _metric(name: str, help: str, samples: Iterable[tuple[Labels, int]]) -> list[str]:
+def metric(name: str, help: str, samples: Iterable[tuple[Labels, int]]) -> list[str]:
+    """The lines of one metric."""
     return [f"# HELP {name} {help}", f"# TYPE {name} gauge",
             *(f"{name}{_labels(labels)} {value}" for labels, value in samples)]
 
@@ -79,7 +80,7 @@ def _escaped(text: str) -> str:
     return clean(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _seconds(taken_at: str) -> int:
+def seconds(taken_at: str) -> int:
     """``2026-11-25T22:18:40Z`` → seconds since the epoch, 0 where it is not known."""
     try:
         return int(datetime.datetime.fromisoformat(taken_at.replace("Z", "+00:00")).timestamp())

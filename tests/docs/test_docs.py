@@ -171,6 +171,12 @@ def test_examples_work(page, line, tmp_path, monkeypatch, capsys):
         if "--dry-run" in words:
             assert cli.run([*words, *([] if "--snapshot" in words else ["--snapshot", "host.tar.gz"])]) == cli.WARNING
         return
+    if words[0] == "fleet":
+        (tmp_path / "snapshots").mkdir()
+        (tmp_path / "snapshots" / "db01.tar.gz").write_bytes(DEMO.read_bytes())
+        if "--executor" in words or "SNAPSHOTS…" in words:
+            build().commands["fleet"].make_context("fleet", words[1:])
+            return
     if words[0] == "snapshot":
         build().commands["snapshot"].make_context("snapshot", [*words[1:], *([] if "-o" in words else ["-o", "x"])])
         return

@@ -46,6 +46,7 @@ STARTS = [
     ("check --snapshot DEMO --history TMP/runs", 220, REPORT, "typer", "sqlite3"),
     ("history --history TMP/runs", 20, "errors host model records render", "typer", "sqlite3"),
     ("diff DEMO DEMO", 190, REPORT, "typer", ""),
+    ("fleet report DEMO --jobs 1", 225, REPORT, "typer tabulate", "concurrent logging multiprocessing sqlite3"),
     ("schedule install --dry-run --root TMP", 30, "errors host model records render", "typer", ""),
     ("policy init --snapshot DEMO -o -", 190, REPORT, "typer netaddr", ""),
     ("policy check TMP/policy", 20, "errors intent model packet records", "typer", ""),

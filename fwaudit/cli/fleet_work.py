@@ -1,0 +1,78 @@
+"""What a worker of ``fwaudit fleet report`` does: snapshots in, compact rows out. It never raises for a snapshot."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module
+
+from fwaudit.audit import audit
+from fwaudit.errors import FwauditError
+from fwaudit.exposure.compliance import check
+from fwaudit.exposure.fleet import row_of
+from fwaudit.host.fleet.find import without_secrets
+from fwaudit.host.fleet.pool import Late, limited
+from fwaudit.host.fleet.read import read
+from fwaudit.model.compliance import Policy
+from fwaudit.model.fleet import HostRow
+from fwaudit.records import dataclass
+
+_MESSAGE = 500
+_GARBAGE = 50_000
+"""Objects after which a worker of our own, whose collector is off, looks for garbage: between two snapshots, never in
+one (a search inside costs up to four times the work, docs/performance.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Crosses to the workers with every chunk. ``format``: of its own for each host, or empty. ``seconds``: for one
+    snapshot."""
+
+    policy: Policy
+    today: datetime.date
+    seconds: float
+    format: str = ""
+
+    def __call__(self, sources: Sequence[str]) -> list[HostRow]:
+        rows = []
+        for source in sources:
+            rows.append(self._one(source))
+            if not gc.isenabled() and gc.get_count()[0] > _GARBAGE:
+                gc.collect()
+        return rows
+
+    def _one(self, source: str) -> HostRow:
+        try:
+            with limited(self.seconds):
+                return self._row(source)
+        except Late:
+            return lost(source, f"not done after {self.seconds:g} s")
+        except MemoryError:
+            return lost(source, "needs more memory than --memory allows")
+        except FwauditError as error:
+            return lost(source, str(error))
+        except Exception as error:
+            return lost(source, f"internal error: {type(error).__name__}: {error}")
+
+    def _row(self, source: str) -> HostRow:
+        checked = check(audit(read(source)), self.policy, self.today)
+        row = row_of(checked, without_secrets(source))
+        if not self.format:
+            return row
+        return replace(row, rendered=import_module(f"fwaudit.render.{self.format}").render_checked(checked))
+
+
+def lost(source: str, why: str) -> HostRow:
+    """The row of a snapshot that says nothing, and why."""
+    return HostRow(without_secrets(source), error=why[:_MESSAGE])
+
+
+def prepare() -> None:
+    """Load what the first snapshot would, so that workers that part from this process have it."""
+    from fwaudit.host import snapshot_file
+    from fwaudit.model.snapshot import Snapshot
+
+    audit(Snapshot({"iptables/nft.v4": b"*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"}))
+    assert snapshot_file.META
