@@ -15,6 +15,7 @@ def row_of(checked: Checked, source: str) -> HostRow:
     """What a summary of many hosts wants of one: counts, reached ports, findings; no evidence and no advice."""
     report = checked.report
     causes = {id(each.exposure): each.id for each in report.findings if each.explains}
+    judged = {id(each.finding): each.standing for each in checked.findings}
     standings = [each.standing for each in checked.judged]
     verdicts = [each.exposure.verdict for each in checked.judged]
     open_to = [each for each in checked.judged if each.standing in ("breach", "undecided")]
@@ -25,7 +26,7 @@ def row_of(checked: Checked, source: str) -> HostRow:
         verdicts.count("blocked"), len(report.unread), report.engine, report.firewall, "",
         tuple(_port(report, each, causes.get(id(each.exposure), "")) for each in checked.judged
               if each.exposure.verdict != "blocked"),
-        tuple(FindingRow(each.id, each.subject, int(each.severity), each.certain, each.what)
+        tuple(FindingRow(each.id, each.subject, int(each.severity), each.certain, judged.get(id(each), ""), each.what)
               for each in report.findings),
     )
 

@@ -50,12 +50,14 @@ class PortRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One finding about one host; ``subject`` stays the same from run to run."""
+    """One finding about one host; ``subject`` stays the same from run to run. ``standing`` is that of `JudgedFinding`,
+    empty where its exposure's says all."""
 
     id: str
     subject: str
     severity: int
     certain: bool
+    standing: str
     what: str
 
 

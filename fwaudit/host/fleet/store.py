@@ -26,7 +26,7 @@ MOST_GROUPS = 1_000
 
 PORT = ("key", "kind", "family", "proto", "port", "bound", "container", "project", "compose_service", "image",
          "process", "likely", "verdict", "standing", "severity", "certain", "cause", "sources")
-FINDING = ("id", "subject", "severity", "certain", "what")
+FINDING = ("id", "subject", "severity", "certain", "standing", "what")
 HOST = ("source", "host", "taken_at", "level", "severity", "breaches", "undecided", "accepted", "intended", "blocked",
          "unread", "engine", "firewall", "error", "rendered")
 NUMBERS = frozenset({"family", "port", "severity", "certain", "breaches", "undecided", "accepted", "intended",

@@ -95,6 +95,9 @@ def why(host: HostRow) -> str:
     more = len(dict.fromkeys(map(port_in_words, found))) - _MANY_PORTS
     if more > 0:
         parts[0] += f" and {more} more"
+    beside = dict.fromkeys(each.id for each in host.findings if each.standing == "breach")
+    if beside:
+        parts.append(", ".join(list(beside)[:_MANY_PORTS]))
     if host.unread:
         parts.append(f"{count(host.unread, 'source')} not read")
     return "; ".join(parts)
