@@ -51,14 +51,14 @@ def render_checked(checked: Checked) -> str:
 
 def _finding(suite: xml.Element, each: JudgedFinding) -> None:
     case = xml.SubElement(suite, "testcase", {"classname": f"fwaudit.findings.{each.finding.id}",
-                                              "name": _safe(finding_name(each.finding))})
+                                              "name": safe(finding_name(each.finding))})
     if each.standing == "accepted":
         reasons = "; ".join(entry.reason for entry in each.by)
-        xml.SubElement(case, "skipped", {"message": _safe(f"accepted: {reasons}")})
+        xml.SubElement(case, "skipped", {"message": safe(f"accepted: {reasons}")})
         return
     found = xml.SubElement(case, "failure", {"type": each.finding.severity.name.lower(),
-                                             "message": _safe(each.finding.what)})
-    found.text = "\n".join(map(_safe, (*each.finding.why, *each.finding.next)))
+                                             "message": safe(each.finding.what)})
+    found.text = "\n".join(map(safe, (*each.finding.why, *each.finding.next)))
 
 
 def _suite(checked: Checked, root: xml.Element, name: str) -> xml.Element:

@@ -265,7 +265,8 @@ def test_a_run_that_was_stopped_is_none_to_compare_with(tmp_path):
 
 def test_policy_and_exit_codes(tmp_path):
     policy = tmp_path / "policy.toml"
-    policy.write_text("".join(f'[[accept]]\nport = {port}\nreason = "known"\n' for port in (5432, 6379, 80)))
+    policy.write_text("[check]\nfindings = false\n" + "".join(
+        f'[[accept]]\nport = {port}\nreason = "known"\n' for port in (5432, 6379, 80)))
     words = [sys.executable, "-m", "fwaudit", "fleet", "report", str(fleets.DEMO), "--exit-code"]
     assert subprocess.run([*words, "--policy", os.devnull], capture_output=True).returncode == 2
     done = subprocess.run([*words, "--policy", str(policy)], capture_output=True, text=True)
