@@ -32,6 +32,8 @@ class Facts:
         """Take containers away, and the sockets that were bound for them."""
         gone = set(names)
         self._change("docker/containers.json", lambda found: [each for each in found if _name(each) not in gone])
+        for name in ("docker/listeners.json", "docker/compose.json"):  # a new container of the name is another one
+            self._change(name, lambda found: {key: value for key, value in found.items() if key not in gone})
         ports = {(each.proto, each.family, each.host_address, each.host_port) for each in bindings}
         for proto, family, address, port in ports:
             self._without_socket(proto, family, address, port)

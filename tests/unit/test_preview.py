@@ -196,6 +196,19 @@ def test_containers_of_the_project_are_made_anew(preview, tmp_path: Path, capsys
     assert "shop-web-1" not in capsys.readouterr().out
 
 
+def test_what_listened_in_the_old_container_says_nothing_of_the_new_one(preview) -> None:
+    """Else a port that the new one publishes and the old one did not would pass for closed."""
+    def up(files: dict[str, bytes]) -> dict[str, bytes]:
+        records = json.loads(files["docker/containers.json"])
+        records[0]["Config"]["Labels"] = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+        return {**files, "docker/containers.json": json.dumps(records).encode()}
+
+    files = 'services: {web: {image: x, container_name: web, network_mode: bridge, ports: ["9999:7777"]}}'
+    code, report, _ = preview(files, change=up)
+    assert code == cli.CRITICAL and _verdicts(report)["9999 4"] == "bypass"
+    assert "made anew, as compose would: web" in report["notes"]
+
+
 @pytest.mark.parametrize(("change", "words"), [
     (lambda files: {name: data for name, data in files.items() if not name.startswith("docker/")}, "engine"),
     (lambda files: {name: data for name, data in files.items() if name != "iptables/nft.v4"}, "could not be read"),
