@@ -75,7 +75,9 @@ def ways_of(host: Host, snapshot: Snapshot) -> Ways:
 def _version(host: Host) -> tuple[int, int, int]:
     engine = host.engine
     if engine.unread:
-        raise PreviewError(f"the engine could not be asked: {engine.unread}"[:300], "Run it as root.")
+        raise PreviewError(f"the engine could not be asked: {engine.unread}"[:300],
+                           "Run it as root." if "permission" in engine.unread else
+                           "Start the engine and ask again, or give a snapshot of the host with --snapshot.")
     if not engine.version:
         raise PreviewError("there is no container engine on this host, so nothing would be published",
                            "Ask on the host that the Compose file is for, or give a snapshot of it with --snapshot.")
