@@ -37,8 +37,7 @@ def would_be(snapshot: Snapshot, project: Project) -> WouldBe:
     old = [each for each in host.engine.containers
            if each.project == project.name and each.service in mine]
     writer = Writer(snapshot, ways)
-    writer.remove([each for each in old if each.running], host)
-    writer.facts.remove([each.name for each in old], ())
+    writer.remove(old, host)
     bare = replace(host, engine=replace(host.engine, containers=tuple(
         each for each in host.engine.containers if each not in old)))
     bare = replace(bare, sockets=_without(bare, [each for each in old if each.running], host, ways))
@@ -66,14 +65,15 @@ class Writer:
         self.doubts: list[Doubt] = []
 
     def remove(self, containers: Iterable[Container], host: Host) -> None:
-        """Containers that run are taken away: their rules, their sockets, and what the engine says of them."""
-        gone = [running_box(each, host, self.ways) for each in containers]
-        if not gone:
-            return
-        for box in gone:
+        """Containers are taken away: of those that run, rules and sockets, and what the engine says of all."""
+        containers = list(containers)
+        gone = [running_box(each, host, self.ways) for each in containers if each.running]
+        if gone:
             with _Rules(self) as rules:
-                rules.remove(box)
-        self.facts.remove([box.name for box in gone], [each for box in gone for each in box.bindings])
+                for box in gone:
+                    rules.remove(box)
+        self.facts.remove([each.name for each in containers], [each for box in gone for each in box.bindings])
+        self.facts.close()
 
     def add(self, boxes: Iterable[Box], project: Project) -> tuple[Bridge, ...]:
         """Networks, then containers, as ``docker compose up`` makes them. The networks that were new."""
@@ -95,6 +95,7 @@ class Writer:
                 self.facts.wake(bridge)
         for box in boxes:
             self.facts.add(box, project.name, ",".join(project.files))
+        self.facts.close()
         return new
 
 

@@ -21,10 +21,11 @@ Json = dict[str, Any]
 
 
 class Facts:
-    """The files of a snapshot, to be changed in a copy."""
+    """The files of a snapshot, to be changed in a copy; JSON is written when it is closed."""
 
     def __init__(self, files: dict[str, bytes], ways: Ways) -> None:
         self.files, self.ways = files, ways
+        self._changed: dict[str, Any] = {}
 
     # ---- the engine's answers ---------------------------------------------------------------------------------------
 
@@ -200,7 +201,15 @@ class Facts:
 
     # ---- files ------------------------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Write what was changed."""
+        for name, value in self._changed.items():
+            self.files[name] = json.dumps(value).encode()
+        self._changed.clear()
+
     def _json(self, name: str, otherwise: Any) -> Any:
+        if name in self._changed:
+            return self._changed[name]
         try:
             return json.loads(self.files[name]) if name in self.files else otherwise
         except (ValueError, RecursionError):
@@ -211,7 +220,7 @@ class Facts:
         if name in self.files or otherwise is not None:
             found = self._json(name, otherwise)
             try:
-                self.files[name] = json.dumps(change(found)).encode()
+                self._changed[name] = change(found)
             except (TypeError, AttributeError):
                 raise PreviewError(f"{name} of the snapshot is not what it should be", "Take the snapshot again.") \
                     from None
