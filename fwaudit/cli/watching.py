@@ -7,6 +7,7 @@ another child without capabilities unpacks the reference that it leaves.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import pickle
 import sys
@@ -75,7 +76,8 @@ class Following:
         self._policy: Policy = read_policy(asked.policy)
         self._reference: str | None = None
         self._lost: set[str] = set()
-        self._untold: deque[Notice] = deque(maxlen=_KEPT_NOTICES)
+        self._untold: deque[tuple[int, Notice]] = deque(maxlen=_KEPT_NOTICES)
+        self._numbers = itertools.count(1)
         # notices that were written down, and as many of them as have been told; the first: what an earlier process left
         self._written, self._delivered = int(asked.history is not None and bool(asked.hooks)), 0
         self._again = 0.0
@@ -99,49 +101,65 @@ class Following:
         from fwaudit.host.notify import notify
         from fwaudit.host.outbox import deliver
 
-        told, problems = 0, []
+        last, problems = 0, []
         if self._written > self._delivered and self._asked.history is not None:
             try:
                 problems += deliver(History(self._asked.history), self._asked.hooks)
             except HistoryError as error:
                 problems.append(str(error))
-        for each in self._untold:
-            failed = notify(each, self._asked.hooks)
+        for number, notice in self._untold:
+            failed = notify(notice, self._asked.hooks)
             problems += failed
             if failed:
                 break
-            told += 1
-        return json.dumps([told, self._written, problems]).encode()
+            last = number
+        return json.dumps([last, self._written, problems]).encode()
 
     # ---- here -------------------------------------------------------------------------------------------------------
 
     def audited(self, given: bytes | None, why: str) -> bool:
         from fwaudit.host.watch import systemd
-        from fwaudit.model.notice import Notice
 
-        if given is None:
-            self.blind = True
-            self._trouble("audit", f"the audit failed: {why}; what is open now could not be determined")
-            return False
-        seen = Given(**json.loads(given))
+        try:
+            seen = Given(**json.loads(given)) if given is not None else None
+        except (ValueError, TypeError):
+            seen, why = None, "what it gave does not read"
+        if seen is None:
+            return self._failed(f"the audit failed: {why}; what is open now could not be determined")
         self._trouble("audit", "")
         self._trouble("history", "; ".join(seen.problems))
         _print(seen.text)
-        self._reference, self.blind, self._sockets.pids = seen.reference, seen.blind, seen.pids
+        self._reference, self.blind, self._sockets.pids = seen.reference, seen.blind, tuple(map(int, seen.pids))
         systemd.notify("READY=1")
         if seen.notice is not None:
-            if len(self._untold) == _KEPT_NOTICES:
-                self._trouble("dropped", "nobody could be told for so long that old notices are given up")
-            self._untold.append(Notice(**seen.notice))
+            self._keep(seen.notice)
         self._written += seen.written
         return bool(seen.notice or seen.written)
+
+    def _failed(self, why: str) -> bool:
+        """Said, and told, when it begins; it is tried again soon."""
+        from fwaudit.cli.telling import trouble_of
+
+        self.blind = True
+        if not self._trouble("audit", why) or not self._asked.hooks:
+            return False
+        self._keep(asdict(trouble_of(why)))
+        return True
+
+    def _keep(self, notice: dict[str, Any]) -> None:
+        """Until it has been told."""
+        from fwaudit.model.notice import Notice
+
+        if len(self._untold) == _KEPT_NOTICES:
+            self._trouble("dropped", "nobody could be told for so long that old notices are given up")
+        self._untold.append((next(self._numbers), Notice(**notice)))
 
     def told(self, given: bytes | None, why: str) -> bool:
         from fwaudit.host.watch.loop import clock
 
         failed: list[Any] = [0, self._delivered, [why]]
-        count, delivered, problems = failed if given is None else json.loads(given)
-        for _ in range(count):
+        last, delivered, problems = failed if given is None else json.loads(given)
+        while self._untold and self._untold[0][0] <= last:
             self._untold.popleft()
         if not problems:
             self._delivered = delivered
@@ -176,14 +194,16 @@ class Following:
         systemd.notify("WATCHDOG=1")
         return self._is_untold() and clock() >= self._again
 
-    def _trouble(self, about: str, text: str) -> None:
-        """Said when it is new, and not again while it stays the same."""
+    def _trouble(self, about: str, text: str) -> bool:
+        """Said when it is new, and not again while it stays the same. True where it was said."""
         from fwaudit.render import watch
 
-        if text and self._said.get(about) != text:
+        new = bool(text) and self._said.get(about) != text
+        if new:
             _print(watch.record("trouble", _now(), about=about, why=text) if self._asked.json
                    else watch.said(_now(), "trouble", text, self._asked.style))
         self._said[about] = text
+        return new
 
     def _say_source(self, word: str, event: Event) -> None:
         from fwaudit.render import watch
@@ -192,9 +212,9 @@ class Following:
             more = {"why": event.what} if word == "lost" else {}
             _print(watch.record(word, _now(), source=event.source, **more))
         elif word == "lost":
-            _print(watch.lost_line(_now(), event.source, event.what, self._asked.style))
+            _print(watch.unfollowed_line(_now(), event.source, event.what, self._asked.style))
         else:
-            _print(watch.back_line(_now(), event.source, self._asked.style))
+            _print(watch.followed_line(_now(), event.source, self._asked.style))
 
 
 def _audit(asked: Asked, policy: Policy, packed: str | None, silent: set[str], taken: Snapshot) -> Given:

@@ -25,7 +25,7 @@ _HOW = {"OPENED": "bad", "FOUND OPEN": "bad", "PERHAPS OPEN": "warn", "opened": 
         "closed": "good", "lost": "warn", "back": "good", "trouble": "warn", "finding": "warn",
         "CRITICAL": "bad", "WARNING": "warn", "UNKNOWN": "warn", "OK": "good"}
 _INDENT = " " * 6
-_UNSEEN = "until it can be looked at, nothing that only it can tell is determined, and nothing is taken for closed"
+_UNSEEN = "until it is back, nothing that only it can tell is determined, and nothing is taken for closed"
 
 
 def said(at: str, word: str, text: str, style: Style | None) -> str:
@@ -61,9 +61,9 @@ def state_record(at: str, checked: Checked, headline: str, was: str) -> str:
 def lines(at: str, news: News, style: Style | None) -> Iterator[str]:
     """Everything that is new, the worst first."""
     for source, why in news.lost:
-        yield lost_line(at, source, why, style)
+        yield said(at, "lost", f"{source}: could not be looked at: {why}; {_UNSEEN}", style)
     for source in news.back:
-        yield back_line(at, source, style)
+        yield said(at, "back", f"{source}: can be looked at again", style)
     for (word, end), changes in _groups(news).items():
         for ports, words in alike(news.old, news.new, [each.difference for each in changes]):
             yield said(at, word, f"{ports}: {words}{end}", style)
@@ -72,14 +72,14 @@ def lines(at: str, news: News, style: Style | None) -> Iterator[str]:
             yield said(at, word, _finding(each), style)
 
 
-def lost_line(at: str, source: str, why: str, style: Style | None) -> str:
-    """Something cannot be looked at any more."""
-    return said(at, "lost", f"{source}: could not be looked at: {why}; {_UNSEEN}", style)
+def unfollowed_line(at: str, source: str, why: str, style: Style | None) -> str:
+    """A source of events tells nothing more."""
+    return said(at, "lost", f"{source}: cannot be followed: {why}; {_UNSEEN}", style)
 
 
-def back_line(at: str, source: str, style: Style | None) -> str:
-    """It can be looked at again."""
-    return said(at, "back", f"{source}: can be looked at again", style)
+def followed_line(at: str, source: str, style: Style | None) -> str:
+    """It does again."""
+    return said(at, "back", f"{source}: is followed again", style)
 
 
 def records(at: str, news: News) -> Iterator[str]:

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -204,6 +205,30 @@ def test_the_schedule_page_names_what_is_installed_and_what_it_may_do():
     assert {*NEEDED, "CAP_DAC_OVERRIDE", "CAP_FOWNER"} == set(re.findall(r"`(CAP_\w+)`", page))
     metrics = (DOCS / "formats.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in metrics for name in re.findall(r"fwaudit_\w+", page))
+
+
+def test_every_event_of_watch_and_its_fields_are_documented():
+    from fwaudit.audit import audit
+    from fwaudit.exposure.compliance import check
+    from fwaudit.exposure.follow import begin, follow
+    from fwaudit.host.snapshot_file import read_snapshot
+    from fwaudit.model.compliance import Policy
+    from fwaudit.render import watch
+
+    checked = check(audit(read_snapshot(DEMO)), Policy(), datetime.date.min)
+    nothing = check(replace(checked.report, exposures=(), findings=(), unread=(("x", "y"),)), Policy(),
+                    datetime.date.min)
+    found = [*watch.records("", follow(begin(nothing, ""), checked, "")[1]),
+             *watch.records("", follow(begin(checked, ""), nothing, "")[1]),
+             watch.state_record("", checked, "", ""), watch.record("since", "", since=""),
+             watch.record("trouble", "", about="", why="")]
+    page = (DOCS / "formats.md").read_text(encoding="utf-8")
+    part = page.split("## Watching as JSON\n", 1)[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", part, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} - {"event"} == {
+        json.loads(line)["event"] for line in found}
+    named = set(re.findall(r"`(\w+)`", page))
+    assert {key for line in found for key in json.loads(line)} <= named
 
 
 def test_the_readme_shows_the_real_screen():

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from booted import Booted
 from machine import REPOSITORY, Machine
+from test_reading import _SETTLE as SETTLE
+from test_reading import _STATE as STATE
 
 pytestmark = pytest.mark.lab
 
@@ -207,6 +209,21 @@ def test_the_policy_is_read_again_and_hooks_are_told(host: Machine) -> None:
     assert [(each["level"], each["was"]) for each in notices] == [("critical", "ok"), ("ok", "critical")]
     assert any(each["port"] == 6379 for each in notices[0]["data"]["changes"])
     watching.end()
+
+
+def test_watching_changes_nothing(machine: Machine) -> None:
+    """With legacy tables, which asking for makes. test_reading.py looks at more."""
+    for name in ("iptables", "ip6tables"):
+        machine.sh(f"update-alternatives --set {name} /usr/sbin/{name}-legacy")
+    machine.sh("iptables -A INPUT -p tcp --dport 22 -j ACCEPT")
+    state = "\n".join(line for line in STATE.splitlines() if not line.startswith(("find ", "sysctl ")))
+    machine.sh(SETTLE)
+    before = machine.sh(state)
+    assert "--dport 22" in before
+    watching = Watching(machine, "--no-history", "--every", "0.1")
+    time.sleep(5)  # two looks at each thing
+    watching.end()
+    assert machine.sh(state) == before
 
 
 def test_what_changed_while_nobody_watched_is_said_at_the_start(host: Machine) -> None:

@@ -145,10 +145,40 @@ def test_an_audit_that_dies_is_said_once_and_what_is_known_stays_known(watched, 
     watched.audit(OPEN)
     capsys.readouterr()
     for _ in range(3):
-        assert not watched.follower.audited(None, "ended by signal 9")
+        watched.follower.audited(None, "ended by signal 9")
     assert events(capsys) == ["trouble"] and watched.follower.blind
     watched.audit(OPEN)
     assert events(capsys) == [] and not watched.follower.blind
+
+
+def test_an_audit_that_dies_is_told_once(watched):
+    watched.audit(OPEN)
+    assert watched.follower.audited(None, "exit 1")
+    assert not watched.follower.audited(None, "exit 1")
+    while watched.tell():
+        pass
+    assert watched.levels() == ["unknown"]
+
+
+@pytest.mark.parametrize("given", [b"", b"[]", b"{}", b"\xff", b'{"text": 1}'])
+def test_what_a_child_gives_that_does_not_read_is_a_failure(given, watched, capsys):
+    watched.follower.audited(given, "")
+    assert events(capsys) == ["trouble"] and watched.follower.blind
+
+
+def test_old_notices_are_given_up_and_no_other(tmp_path, monkeypatch, capsys):
+    watched = Watched(tmp_path, monkeypatch, history=False)
+    notice = {"host": "h", "at": "t", "level": "ok", "was": "", "headline": "x", "text": "x"}
+    for number in range(99):
+        watched.follower._keep({**notice, "level": str(number)})
+    telling = watched._child(watched.follower.tell)
+    for number in range(99, 105):
+        watched.follower._keep({**notice, "level": str(number)})
+    assert watched.follower.told(*telling)
+    while watched.tell():
+        pass
+    assert watched.levels() == [str(number) for number in range(105)]
+    assert "given up" in capsys.readouterr().out
 
 
 def test_a_policy_with_a_mistake_stays_what_it_was(tmp_path, monkeypatch, capsys):

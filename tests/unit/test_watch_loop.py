@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from requirements import requires
 
+from fwaudit.host.privileges import capabilities, give_up
 from fwaudit.host.watch import debounce, loop
 from fwaudit.host.watch.child import Child
 from fwaudit.host.watch.debounce import Debounce
@@ -132,6 +136,25 @@ def test_what_an_audit_costs_is_counted_with_the_programs_that_it_runs():
         time.sleep(0.01)
     assert child.end() == (b"x", "")
     assert child.cost >= 0.2
+
+
+def test_a_child_holds_nothing_of_its_parent_and_nothing_that_only_root_may():
+    """The parent's connection to the engine would be as good as root."""
+    requires(root=True)
+
+    def look() -> bytes:
+        give_up(None)
+        held = [os.readlink(f"/proc/self/fd/{number}") for number in range(3, 200) if os.path.exists(
+            f"/proc/self/fd/{number}")]
+        return json.dumps([held, capabilities()]).encode()
+
+    with socket.socket() as ours:
+        ours.bind(("127.0.0.1", 0))
+        child = Child(look, 0.0)
+        while not child.over():
+            time.sleep(0.01)
+    held, left = json.loads(child.end()[0] or b"")
+    assert [each.partition(":")[0] for each in held] == ["pipe"] and left == [0, 0]
 
 
 def test_half_an_answer_is_none():

@@ -70,6 +70,7 @@ def _run(work: Callable[[], bytes], write: int) -> None:
     code = 1
     try:
         signal.set_wakeup_fd(-1)
+        _let_go(write)
         for each in _RESET:
             signal.signal(each, signal.SIG_DFL if each != signal.SIGHUP else signal.SIG_IGN)
         data = work()
@@ -82,3 +83,12 @@ def _run(work: Callable[[], bytes], write: int) -> None:
             os.write(2, f"fwaudit: internal error: {type(error).__name__}: {ascii(str(error))[:300]}\n".encode())
     finally:
         os._exit(code)
+
+
+def _let_go(write: int) -> None:
+    """Close what belongs to the parent: a child that has given up its privileges must not hold its connection to the
+    engine, which is as good as root's."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (numbers are wanted, not paths)
+        if int(name) > 2 and int(name) != write:
+            with contextlib.suppress(OSError):  # the listing's own is closed already
+                os.close(int(name))
