@@ -62,7 +62,7 @@ def check(
     from dataclasses import replace
 
     from fwaudit.audit import audit, with_benchmark
-    from fwaudit.cli import CRITICAL, OK, UNKNOWN
+    from fwaudit.cli import CRITICAL, OK, UNKNOWN, complain
     from fwaudit.cli.deeds import Deeds, account_of, as_data, failures, without_privileges
     from fwaudit.cli.monitoring import failures_told
     from fwaudit.cli.source import load, without_collector, working
@@ -90,11 +90,13 @@ def check(
                 checked = with_benchmark(checked, taken) if compliance else checked
             checked = replace(checked, seconds=time.monotonic() - start, since=past.since if past else None)
             code = code_of(checked)
-            _write(checked, wanted[1:], doing[-1])
+            unwritten = _files(checked, wanted[1:], doing[-1], code == CRITICAL)
         silent = quiet and code == OK
         notice = _remember(checked, past, doing[-1], bool(hooks), silent)
         if not silent:
             _write(checked, wanted[:1], doing[-1], no_color)
+    for error in unwritten:
+        complain(error)
     untold = doing[-1].tell(as_data(notice)) if hooks else []
     say_untold(untold)
     return UNKNOWN if untold and code != CRITICAL else code  # a change that nobody hears of is no success
@@ -206,6 +208,25 @@ def read_outputs(outputs: Iterable[str]) -> list[tuple[str, str]]:
         if name != "table" and name not in FORMATS:
             raise UsageError(f"no such format: {name}", f"There are: {', '.join(('table', *FORMATS))}.")
     return wanted
+
+
+def _files(checked: Checked, wanted: list[tuple[str, str]], deeds: Deeds, critical: bool) -> list[FwauditError]:
+    """Write all files; those that could not be are no reason to leave out the others. Where the host itself is
+    critical, that is what has to be said, so that errors are returned; else the first is raised."""
+    from fwaudit.cli.monitoring import told
+    from fwaudit.errors import FwauditError
+
+    errors = []
+    for each in wanted:
+        try:
+            _write(checked, [each], deeds)
+        except FwauditError as error:
+            errors.append(error)
+            if critical:
+                told(each, error, deeds)
+    if errors and not critical:
+        raise errors[0]
+    return errors
 
 
 def _write(checked: Checked, wanted: list[tuple[str, str]], deeds: Deeds, no_color: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -14,6 +15,12 @@ from fwaudit.render.style import Style
 _NARROWEST, _WIDEST = 60, 160
 SECRET, READABLE = 0o600, 0o644
 """Modes of files: what a report says is not for everybody, but a collector of metrics has to read its file."""
+_HINTS = {
+    errno.ENOSPC: "Make room there, or give a file on another disk.",
+    errno.EDQUOT: "Make room there, or give a file on another disk.",
+    errno.EROFS: "Give a file in a folder that can be written to.",
+    errno.EACCES: "Run it as root, or give a file in a folder of your own.",
+}
 
 
 def screen(no_color: bool = False) -> Style:
@@ -45,7 +52,8 @@ def write(text: str | Iterable[str], path: str, mode: int = SECRET) -> None:
             return
         _replace(pieces, Path(path).resolve(), mode)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "Give a file in a folder that exists.") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", _HINTS.get(
+            error.errno or 0, "Give a file in a folder that exists.")) from error
 
 
 def is_special(path: str) -> bool:

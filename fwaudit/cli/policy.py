@@ -120,6 +120,7 @@ def read(file: Path) -> Policy:
             data = stream.read((1 << 20) + 1)
         return parse_policy(data.decode("utf-8"), str(file), _kinds)
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", "Write one: fwaudit policy init -o FILE") from error
+        hint = "Run it as root." if isinstance(error, PermissionError) else "Write one: fwaudit policy init -o FILE"
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8: {error.reason}") from error

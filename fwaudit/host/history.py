@@ -161,7 +161,7 @@ class History:
                 raise HistoryError(f"there is no history at {self.path}", "fwaudit check writes it.")
             database = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         except (OSError, ValueError, sqlite3.Error) as error:
-            raise HistoryError(f"cannot open {self.path}: {error}") from error
+            raise HistoryError(f"cannot open {self.path}: {_reason(error)}", _hint(error)) from error
         try:
             if write:
                 self.path.chmod(0o600)
@@ -171,7 +171,7 @@ class History:
             yield database
             database.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
-            raise HistoryError(f"{self.path}: {error}", "If it is damaged, move it away; a new one begins.") from error
+            raise HistoryError(f"{self.path}: {_reason(error)}", _hint(error)) from error
         finally:
             database.close()
 
@@ -202,6 +202,22 @@ class History:
                 gone.append((number,))
         database.executemany("DELETE FROM run WHERE id = ?", gone)
         database.execute("DELETE FROM untold WHERE id <= (SELECT max(id) FROM untold) - ?", (KEEP_UNTOLD,))
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _hint(error: Exception) -> str:
+    """What to do about it, by what SQLite and the kernel call it (https://sqlite.org/rescode.html)."""
+    said = str(error)
+    if "locked" in said:
+        return "Another fwaudit is writing it; the next run is written down."
+    if "full" in said or "disk I/O" in said or "No space" in said:
+        return "Is the disk full? Make room there, or name another file: --history FILE"
+    if isinstance(error, OSError) or "readonly" in said or "unable to open" in said:
+        return "Name a file that can be written: --history FILE; or write none: --no-history"
+    return "If it is damaged, move it away; a new one begins."
 
 
 _UNTOLD = "INSERT INTO untold (hook, notice) VALUES (?, ?)"

@@ -38,7 +38,8 @@ def headline(checked: Checked) -> str:
         parts.append(f"{unread} thing{'' if unread == 1 else 's'} cannot be told" if checked.report.preview else
                      f"{unread} source{'' if unread == 1 else 's'} could not be read")
     if checked.warnings:
-        parts.append(f"{len(checked.warnings)} entries of the policy to look at")
+        count = len(checked.warnings)
+        parts.append(f"{count} {'entry' if count == 1 else 'entries'} of the policy to look at")
     accepted = accepted_count(checked)
     if not parts:
         parts.append("nothing is reached that nobody answers for")
