@@ -96,6 +96,18 @@ def test_junit(make):
 
 
 @pytest.mark.parametrize("make", ALL)
+def test_junit_as_its_readers_count_it(make):
+    from junitparser import JUnitXml
+
+    made = make()
+    suites = JUnitXml.fromstring(FORMATS["junit"](made).encode())
+    results = [result for suite in suites for case in suite for result in case.result]
+    failed = {each.message for each in results if type(each).__name__ == "Failure"}
+    assert bool(failed) == any(each.standing == "breach" for each in (*made.judged, *made.findings))
+    assert sum(len(list(suite)) for suite in suites) == sum(suite.tests for suite in suites)
+
+
+@pytest.mark.parametrize("make", ALL)
 def test_sarif(make):
     from sarif_pydantic import Sarif
 
