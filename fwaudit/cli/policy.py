@@ -100,7 +100,8 @@ def _check(file: Path) -> int:
     from fwaudit.cli import OK
 
     found = read(file)
-    print(f"{file}: {len(found.accepted)} entries, no mistake.")
+    count = len(found.accepted)
+    print(f"{file}: {count} {'entry' if count == 1 else 'entries'}, no mistake.")
     return OK
 
 

@@ -26,6 +26,7 @@ _DEFAULT_CAPABILITIES = frozenset({
 """What every container has (moby's oci/caps/defaults.go): to add one of them adds nothing."""
 _SOCKETS = ("/docker.sock", "/containerd.sock")
 _SWARM_PORT = 2377
+_BY_SOCKETS = ("2.7", "2.16", "7.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def _control(host: Host, checked: Checked, number: str, title: str, judge: Calla
         facts = _Facts(unknown=f"the engine could not be asked: {host.engine.unread}")
     elif not host.engine.version or host.engine.name != "docker":
         facts = _NOTHING
+    elif not facts.wrong and not facts.unknown and (unread := _unread(host, number)):
+        facts = _Facts(unknown=unread)
     by = tuple(dict.fromkeys((each.id, each.subject) for each in shown))
     if facts.wrong or (purpose and any(each.certain for each in shown)):
         return Control(number, title, "fail", facts.wrong, by)
@@ -63,6 +66,12 @@ def _control(host: Host, checked: Checked, number: str, title: str, judge: Calla
     if not facts.applies:
         return Control(number, title, "not-applicable")
     return Control(number, title, "pass", (), by)
+
+
+def _unread(host: Host, number: str) -> str:
+    """What could not be read of what decides it, and why; empty where all could."""
+    sources = ("docker", "sockets") if number in _BY_SOCKETS else ("docker",)
+    return next((f"{name} could not be read: {why}" for name, why in host.unread if name.startswith(sources)), "")
 
 
 def _running(host: Host) -> list[Container]:
@@ -81,7 +90,8 @@ def _between_containers(host: Host, checked: Checked) -> _Facts:
     bridge = next((each for each in host.engine.networks if each.name == "bridge" and each.driver == "bridge"), None)
     if bridge is None:
         return _NOTHING
-    return _Facts(("containers on the default bridge reach one another",) if bridge.icc else ())
+    void = any((each.id, each.subject) == ("icc-void", "network bridge") for each in checked.report.every_finding)
+    return _Facts(("containers on the default bridge reach one another",) if bridge.icc or void else ())
 
 
 def _rules(host: Host, checked: Checked) -> _Facts:
@@ -188,7 +198,7 @@ def _port(proto: int, port: int) -> str:
 
 
 _CONTROLS: tuple[tuple[str, str, Callable[[Host, Checked], _Facts], bool], ...] = (
-    ("2.2", "Traffic between containers on the default bridge is restricted", _between_containers, True),
+    ("2.2", "Traffic between containers on the default bridge is restricted", _between_containers, False),
     ("2.4", "Docker may change iptables", _rules, True),
     ("2.7", "The daemon asks for TLS authentication", _api, False),
     ("2.16", "The userland proxy is disabled", _proxy, False),

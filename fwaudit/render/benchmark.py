@@ -25,11 +25,15 @@ def summary(checked: Checked) -> str:
 def table(checked: Checked, style: Style) -> Iterator[str]:
     """Lines: the summary, then for each recommendation its state, and what shows it."""
     yield from fold(summary(checked), style.width)
+    said: set[str] = set()
     for each in checked.controls:
         for number, line in enumerate(fold(f"{STATES[each.state]}  {each.title}", style.width - _INDENT)):
             start = f"  {each.id:<4} " if not number else " " * _INDENT
             yield start + (style.paint(line, _HOW[each.state]) if not number else line)
         for reason in reasons(each):
+            if each.state == "undetermined" and reason in said:  # one silent engine is why of all of them
+                continue
+            said.add(reason)
             yield from (" " * _INDENT + line for line in fold(reason, style.width - _INDENT))
 
 

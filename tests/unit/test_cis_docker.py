@@ -18,6 +18,7 @@ from fwaudit.exposure.compliance import check
 from fwaudit.findings import ALL
 from fwaudit.model.compliance import Checked, Policy
 from fwaudit.model.host import Container, DockerNetwork, Host, Socket
+from fwaudit.model.report import Finding, Severity
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.parse.host import parse_host
 from fwaudit.render.benchmark import STATES
@@ -78,6 +79,10 @@ def test_ports_below_1024_and_bound_ones():
 def test_the_daemon():
     host, checked = known("d20/ufw_deny_5432")
     assert states(*known("d20/icc_off"))["2.2"] == "pass"
+    host_off, off = known("d20/icc_off")
+    for subject, state in (("network bridge", "fail"), ("network other", "pass")):
+        void = Finding("icc-void", subject, "", Severity.MEDIUM, True, "", references=("CIS Docker 2.2",))
+        assert states(host_off, replace(off, report=replace(off.report, findings=(void,))))["2.2"] == state
     assert states(*known("d20/iptables_false"))["2.4"] == "fail"
     assert states(replace(host, sockets=None), checked)["2.7"] == "undetermined"
     assert states(replace(host, sockets=()), checked)["2.16"] == "pass"
@@ -94,6 +99,14 @@ def test_what_could_not_be_read_is_never_a_pass():
     host, checked = known("d20/ufw_deny_5432")
     silent = replace(host, engine=replace(host.engine, unread="no answer"))
     assert not {"pass", "not-applicable"} & set(states(silent, checked).values())
+    screen = render(replace(checked, controls=controls(silent, replace(checked, report=replace(
+        checked.report, findings=())))))
+    assert screen.count("could not be asked: no answer") == 1
+    for name, numbers in (("docker/containers.json", ("5.5", "5.32", "7.3")), ("sockets/owners.json", ("2.7", "7.2"))):
+        partly = replace(host, unread=((name, "permission denied"),))
+        found = {each.id: each for each in controls(partly, checked)}
+        assert {found[number].state for number in numbers} == {"undetermined"}
+        assert found["5.5"].state == ("undetermined" if name.startswith("docker") else "pass")
     assert states(*known("d20/ufw_deny_5432", "iptables/"))["2.4"] == "undetermined"
     assert set(states(*known("d20/ufw_deny_5432", "docker/")).values()) <= {"undetermined", "fail"}
 

@@ -118,5 +118,6 @@ def test_a_policy_from_the_present_state_is_fulfilled_by_it(name):
     text = policy_file(report(name))
     found = check(report(name), parse_policy(text, "p"), TODAY)
     assert not [each for each in found.judged if each.standing == "breach"]
+    assert not [each for each in found.findings if each.standing == "breach"]
     assert not found.warnings
     assert all(len(line) <= 80 for line in render(found).splitlines())

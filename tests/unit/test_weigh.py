@@ -16,6 +16,7 @@ from fwaudit.findings import ALL, pages
 from fwaudit.intent.accepted import parse_policy
 from fwaudit.model.compliance import Checked, Policy
 from fwaudit.model.report import Finding, Report, Severity
+from fwaudit.render.policy_file import policy_file
 
 TODAY = datetime.date(2026, 11, 26)
 KINDS = {page.id for page in pages()}
@@ -55,6 +56,15 @@ def test_who_answers_for_a_port_answers_for_what_is_as_bad_as_the_port():
     assert [each.finding.id for each in held(found).findings] == []  # the port is told already
     assert held(found, PORTS).level == "ok"
     assert held(found, PORTS).findings[0].by[0].reason == "known"
+
+
+@pytest.mark.parametrize("subject", ["5432/tcp (IPv4) of web", "[a*b]?", 'a"\n[[accept]]\n\x1b[2J'])
+def test_a_policy_from_the_present_state_answers_for_its_findings_by_name(subject):
+    found = weak(subject=subject)
+    policy = policy_file(found)
+    assert (held(found, policy).level, held(found, policy).warnings) == ("ok", ())
+    assert "FOUND (critical): fwaudit findings weak-credentials" in policy
+    assert held(weak(subject="another"), policy).level == "critical"
 
 
 @pytest.mark.parametrize(("severity", "certain", "fail_on", "level"), [
