@@ -58,7 +58,8 @@ def watch(
     from fwaudit.cli.check import read_policy
     from fwaudit.cli.output import screen
     from fwaudit.cli.policy import DEFAULT
-    from fwaudit.cli.watching import Asked, Following
+    from fwaudit.cli.watch_audit import Asked
+    from fwaudit.cli.watching import Following
     from fwaudit.errors import CollectError, UsageError
     from fwaudit.host.collect import is_root
     from fwaudit.host.history import PATH

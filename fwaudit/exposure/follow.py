@@ -24,13 +24,15 @@ _SILENT = ("new", "gone")
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What the next audit is compared with. ``told``: what was told although the report behind it is no reference.
-    ``level`` and ``headline``: of the last audit; ``lost``: sources that it could not read and the report could."""
+    ``level`` and ``headline``: of the last audit; ``lost``: sources that it could not read and the report could;
+    ``unsaid``: those whose loss somebody else has said."""
 
     report: Report
     level: str = ""
     headline: str = ""
     told: frozenset[Key] = frozenset()
     lost: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

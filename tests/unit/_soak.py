@@ -24,7 +24,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import captures  # noqa: E402
 
 import fwaudit.host.collect  # noqa: E402
-from fwaudit.cli.watching import Asked, Following  # noqa: E402
+from fwaudit.cli.watch_audit import Asked  # noqa: E402
+from fwaudit.cli.watching import Following  # noqa: E402
 from fwaudit.host.engine import Endpoint  # noqa: E402
 from fwaudit.host.notify import Hooks  # noqa: E402
 from fwaudit.host.watch import debounce, docker, events, loop  # noqa: E402

@@ -9,14 +9,15 @@ import captures
 import pytest
 from requirements import requires
 
-from fwaudit.cli.watching import Asked, Following
+from fwaudit.cli.watch_audit import Asked
+from fwaudit.cli.watching import Following
 from fwaudit.host.history import History
 from fwaudit.host.notify import Hooks
 from fwaudit.host.watch import loop
 from fwaudit.host.watch.child import Child
 from fwaudit.host.watch.events import Event
 from fwaudit.host.watch.polls import Sockets
-from fwaudit.model.snapshot import Snapshot
+from fwaudit.model.snapshot import Snapshot, Source
 
 OPEN, DROP = "d20/publish_v4_only", "d20/du_drop_ctrport"
 
@@ -41,8 +42,11 @@ class Watched:
         self.hook.write_text(f"#!/bin/sh\n{end}\n")
         self.hook.chmod(0o755)
 
-    def audit(self, name: str) -> bool:
-        taken = Snapshot(captures.case(name).files, {}, "host", "2026-01-01T00:00:00Z", "")
+    def audit(self, name: str, without: str = "") -> bool:
+        files = {file: data for file, data in captures.case(name).files.items()
+                 if not without or not file.startswith(f"{without}/")}
+        sources = {without: Source(missing="no answer within 10 s")} if without else {}
+        taken = Snapshot(files, sources, "host", "2026-01-01T00:00:00Z", "")
         self.monkeypatch.setattr("fwaudit.host.collect.collect", lambda **_: taken)
         return self.follower.audited(*self._child(self.follower.audit))
 
@@ -195,6 +199,23 @@ def test_a_policy_with_a_mistake_stays_what_it_was(tmp_path, monkeypatch, capsys
 def test_a_source_that_is_lost_is_said_here_and_not_again_by_the_audit(watched, capsys):
     watched.audit(OPEN)
     watched.follower.heard(Event("lost", "docker", "\x1b[2J gone"))
+    watched.audit(OPEN, without="docker")
     watched.follower.heard(Event("back", "docker"))
+    watched.audit(OPEN)
     watched.follower.heard(Event("change", "docker", "container pg start"))
-    assert events(capsys) == ["state", "lost", "back"]
+    assert [each for each in events(capsys) if each != "state"] == ["lost", "back"]
+
+
+def test_a_source_that_only_an_audit_cannot_read_is_said_by_the_audit(watched, capsys):
+    for without in ("", "docker", "docker", "", ""):
+        watched.audit(OPEN, without=without)
+    assert [each for each in events(capsys) if each != "state"] == ["lost", "back"]
+
+
+def test_an_engine_that_is_away_at_the_start_is_said_once(watched, capsys):
+    watched.follower.heard(Event("lost", "docker", "not running"))
+    for _ in range(2):
+        watched.audit(DROP, without="docker")
+    watched.follower.heard(Event("back", "docker"))
+    watched.audit(DROP)
+    assert [each for each in events(capsys) if each not in ("state", "change", "finding")] == ["lost", "back"]
