@@ -16,6 +16,8 @@ from requirements import requires
 
 import fwaudit
 from fwaudit.cli.app import build as command_line
+from fwaudit.host.schedule import install, units
+from fwaudit.host.schedule.plan import Plan
 from release import deb, lock, man
 
 pytestmark = pytest.mark.slow
@@ -153,6 +155,14 @@ def test_the_default_policy_changes_no_verdict():
     assert replace(parse_policy(text, "policy.toml"), path="") == Policy()
     example = "\n".join(line.removeprefix("# ") for line in text.splitlines()[text.splitlines().index("# [[accept]]"):])
     assert len(parse_policy(example, "the example").accepted) == 1
+
+
+def test_the_units_that_it_brings_are_taken_away_with_it():
+    scripts = {name: (ROOT / f"release/deb/{name}").read_text(encoding="utf-8") for name in ("prerm", "postrm")}
+    assert [name for name in units.ENABLED if name not in scripts["prerm"]] == []
+    assert [name for name in units.units(Plan()) if name not in scripts["postrm"]] == []
+    assert f"rm -f {install.CRON};" in scripts["postrm"]
+    assert re.search(r"\^(# Written by [\w ]+)'", scripts["postrm"]).group(1) in install._MARK  # nobody else's
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
