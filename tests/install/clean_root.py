@@ -15,6 +15,7 @@ from types import TracebackType
 _NOT_COMPARED = ("var/lib/dpkg", "var/lib/apt", "var/cache", "var/log", "proc", "sys", "dev", "run", "tmp")
 _QUIET = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TERM": "dumb",
           "DEBIAN_FRONTEND": "noninteractive"}
+_BOOTSTRAP = 'debootstrap --variant=minbase "$@" || { tail -n 20 "$2/debootstrap/debootstrap.log"; exit 1; }'
 
 
 def own_suite() -> str:
@@ -32,7 +33,8 @@ class CleanRoot:
     def __enter__(self) -> CleanRoot:
         try:
             self.path.chmod(0o755)
-            _checked(["debootstrap", "--variant=minbase", self.suite, str(self.path), _mirror()])
+            # in a mount namespace of its own: it mounts /proc and /sys inside, and leaves them there where it fails
+            _checked(["unshare", "--mount", "sh", "-c", _BOOTSTRAP, "sh", self.suite, str(self.path), _mirror()])
             (self.path / "etc/apt/apt.conf.d/90machine").write_text(_proxies())
             (self.path / "etc/dpkg/dpkg.cfg.d/90fast").write_text("force-unsafe-io\n")
             self.run(["apt-get", "update", "-qq"])
@@ -46,7 +48,10 @@ class CleanRoot:
         self.remove()
 
     def remove(self) -> None:
-        """Remove the folder. Its mounts were those of the commands' own namespaces, and ended with them."""
+        """Remove the folder. Its mounts were those of the commands' own namespaces, and ended with them; else nothing
+        is removed."""
+        mounted = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f" {self.path}/" in line]
+        assert mounted == []
         shutil.rmtree(self.path)
 
     def run(self, argv: Sequence[str], code: int = 0) -> str:

@@ -39,4 +39,4 @@ def test_the_two_commands_of_the_readme(suite):
 
 
 def _run(root: CleanRoot, command: str, code: int) -> str:
-    return root.run(["sh", "-c", f"cd /srv/fwaudit && {command}"], code)
+    return root.run(["env", f"PIP_CERT={_CERTIFICATES}", "sh", "-c", f"cd /srv/fwaudit && {command}"], code)
