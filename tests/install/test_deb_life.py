@@ -120,7 +120,8 @@ def _a_fix_is_not_left_to_nobody(root: CleanRoot) -> None:
 def _state_is_made(root: CleanRoot) -> None:
     """What it writes while it is used: a history, and a check that runs by itself (here by cron)."""
     history = ["--history", "/var/lib/fwaudit/history.db"]
-    root.run(["fwaudit", "check", "--snapshot", "/tmp/demo.tar.gz", *history, "-q"], code=1)  # 5432 is known
+    said = root.run(["fwaudit", "check", "--snapshot", "/tmp/demo.tar.gz", *history, "-q"], code=2)
+    assert "    known\n" in said  # the edited policy's reason for 5432
     assert (root.path / "var/lib/fwaudit/history.db").exists()
     (root.path / "etc/cron.d").mkdir(exist_ok=True)
     root.run(["fwaudit", "schedule", "install"])
