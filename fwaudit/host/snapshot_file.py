@@ -64,7 +64,7 @@ def pack(snapshot: Snapshot) -> bytes:
 
     sources = {name: _shown(source) for name, source in snapshot.sources.items()}
     meta = {"schema": snapshot.schema, "host": snapshot.host, "taken_at": snapshot.taken_at,
-            "fwaudit": snapshot.fwaudit, "sources": sources}
+            "fwaudit": snapshot.fwaudit, "sources": sources, **({"redacted": True} if snapshot.redacted else {})}
     files = {**snapshot.files, META: json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"}
     buffer = io.BytesIO()
     with (gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as packed,
@@ -205,7 +205,8 @@ def _snapshot(files: dict[str, bytes], where: str) -> Snapshot:
         raise SnapshotError(f"{where} was written by a newer fwaudit (schema {schema}, known is {SCHEMA})",
                             "read it with that version")
     return Snapshot(files, dict(_sources(meta.get("sources"))), _text(meta, "host"), _text(meta, "taken_at"),
-                    _text(meta, "fwaudit"), schema if isinstance(schema, int) else SCHEMA)
+                    _text(meta, "fwaudit"), schema if isinstance(schema, int) else SCHEMA,
+                    meta.get("redacted") is True)
 
 
 def _sources(value: Any) -> Iterable[tuple[str, Source]]:

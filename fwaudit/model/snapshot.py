@@ -34,7 +34,8 @@ class Source:
 class Snapshot:
     """The raw facts of one host: ``files`` maps a name such as ``iptables/nft.v4`` to its bytes.
 
-    A name that is absent from ``files`` is a source that is missing; ``sources`` may say why.
+    A name that is absent from ``files`` is a source that is missing; ``sources`` may say why. ``redacted``: its names
+    and addresses are replacements.
     """
 
     files: Mapping[str, bytes]
@@ -43,6 +44,7 @@ class Snapshot:
     taken_at: str = ""
     fwaudit: str = ""
     schema: int = SCHEMA
+    redacted: bool = False
 
     def __contains__(self, name: str) -> bool:
         return name in self.files

@@ -56,6 +56,7 @@ STARTS = [
     ("findings ufw-drift", 165, "errors exposure findings intent model netfilter packet parse path records render",
      "typer", ""),
     ("verify --snapshot DEMO --plan", 140, VERDICTS, "typer", "xml"),
+    ("snapshot --snapshot DEMO --redact -o TMP/shared", 200, f"{REPORT} disguise", "typer", ""),
     ("snapshot -o TMP/taken", 105, f"{READING} render", "typer", ""),
 ]
 ASK_THE_HOST_FIRST = {"triage", "watch"}
