@@ -227,8 +227,8 @@ def test_watching_changes_nothing(machine: Machine) -> None:
 
 
 def test_what_changed_while_nobody_watched_is_said_at_the_start(host: Machine) -> None:
-    Watching(host).end()
     host.docker.start()
+    Watching(host).end()
     host.docker.run("pg", "5432:5432")
     watching = Watching(host)
     assert [each["event"] for each in watching.said[:2]] == ["since", "change"]
