@@ -104,7 +104,9 @@ def _held_to(report: Report, policy: Policy) -> Checked:
     from fwaudit.exposure.compliance import check as judge
 
     today = datetime.datetime.now(datetime.timezone.utc).date()
-    used = {entry for each in judge(report, policy, today).judged for entry in each.by}
+    checked = judge(report, policy, today)
+    used = {entry for each in checked.judged for entry in each.by} | {
+        entry for found in checked.findings for entry in found.by}
     return judge(report, replace(policy, accepted=tuple(each for each in policy.accepted if each in used)), today)
 
 

@@ -268,3 +268,16 @@ def test_a_weak_password_is_judged_and_not_kept(preview, tmp_path: Path) -> None
     assert {word for word in weak if word.startswith("shop-")} == {"shop-pg-1", "shop-my-1"}
     said = json.dumps(report) + str(read_snapshot(kept).files)
     assert "my-secret-pw" not in said and "wkKq8s" not in said
+
+
+def test_a_finding_that_the_policy_accepts(preview, tmp_path: Path) -> None:
+    files = """services:
+  pg: {image: postgres, ports: ["9432:5432"], environment: [POSTGRES_PASSWORD=postgres]}
+"""
+    policy = tmp_path / "policy.toml"
+    ports = '\n[[accept]]\nport = 9432\nreason = "meant"\n'
+    policy.write_text(ports)
+    assert preview(files, "--policy", str(policy))[0] == cli.CRITICAL
+    policy.write_text(f'{ports}\n[[accept]]\nfinding = "weak-credentials"\nreason = "a test host"\n')
+    code, _, _ = preview(files, "--policy", str(policy))
+    assert code == cli.OK
