@@ -50,11 +50,11 @@ def _mode(value: Any, words: Words) -> Any:
 
 
 def _id(value: Any, words: Words) -> Any:
-    """Hexadecimal ids, with ``sha256:`` in front or not; anything else by its words."""
+    """Hexadecimal ids, with ``sha256:`` in front or not; anything else is a name."""
     if not isinstance(value, str):
         return None
-    return re.sub(r"[0-9a-f]{12,64}|[^0-9a-f:]+", lambda found: words.id(found[0]) if re.fullmatch(
-        "[0-9a-f]{12,64}", found[0]) else words.text(found[0]), value)
+    found = re.fullmatch(r"(sha256:)?([0-9a-f]{12,64})", value)
+    return (found[1] or "") + words.id(found[2]) if found else words.name(value, "x")
 
 
 def _path(value: Any, words: Words) -> Any:

@@ -157,8 +157,9 @@ CONTAINER = {
                    "CapAdd": [PLANTED], "SecurityOpt": [PLANTED], "Runtime": PLANTED},
     "Mounts": [{"Type": "volume", "Name": PLANTED, "Source": f"/var/lib/docker/volumes/{PLANTED}/_data",
                 "Destination": "/x"}],
+    "GraphDriver": {"Name": "overlay2", "Data": {"UpperDir": f"/var/lib/{PLANTED}/{'ef' * 32}/diff"}},
     "NetworkSettings": {"Networks": {PLANTED: {"IPAddress": "203.0.113.77", "NetworkID": "cd" * 32,
-                                               "Aliases": [PLANTED]}},
+                                               "EndpointID": f"cafe-{PLANTED}", "Aliases": [PLANTED]}},
                         "Ports": {}},
     "EnvironmentVerdicts": [{"variable": f"{PLANTED}_PASSWORD", "verdict": "default"}]}
 HOSTILE = {
@@ -191,7 +192,7 @@ HOSTILE = {
                                   "address": "00:16:3e:5e:01:02", PLANTED: 1}]),
     "net/addr.json": json.dumps([{"ifname": f"{PLANTED}0", "addr_info": [
         {"family": "inet", "local": "203.0.113.10", "prefixlen": 24, "label": f"{PLANTED}0:{PLANTED}"}]}]),
-    "sockets/tcp": "  sl  local_address rem_address   st\n   0: 0A7100CB:1538 00000000:0000 0A "
+    "sockets/tcp": f"  sl  local_address rem_address   st {PLANTED}\n   0: 0A7100CB:1538 00000000:0000 0A "
                    f"00000000:00000000 00:00000000 00000000 0 0 1 1 {PLANTED} 100\n",
     "sockets/owners.json": json.dumps([{"proto": "tcp", "local": "203.0.113.10:80", "pid": 1, "comm": PLANTED,
                                         "x": PLANTED, "exe": f"/opt/{PLANTED}/{PLANTED} (deleted)",
