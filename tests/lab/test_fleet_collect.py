@@ -1,4 +1,4 @@
-"""Snapshots collected from two machines as people would: by the Ansible role over ssh, and by ssh in a pipe; a report."""
+"""Snapshots collected from two machines as people would, by the Ansible role and by ssh in a pipe; and a report."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_two_machines_over_ssh_and_one_that_does_not_answer(machines: dict[str, 
     collected = tmp_path / "snapshots"
     settings = {"fwaudit_snapshots": str(collected), "fwaudit_command": _FWAUDIT}
     environment = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"), "ANSIBLE_HOME": str(tmp_path / "home"),
-                   "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"), "ANSIBLE_SSH_CONTROL_PATH_DIR": str(tmp_path / "cp"),
-                   "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1"}
+                   "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+                   "ANSIBLE_SSH_CONTROL_PATH_DIR": str(tmp_path / "cp"), "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run([playbook, "-i", tmp_path / "inventory.json", REPOSITORY / "contrib/ansible/collect.yml",
                            "-e", json.dumps(settings)], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 4, done.stdout + done.stderr  # one host is unreachable, and only that one
