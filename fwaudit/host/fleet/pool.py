@@ -117,6 +117,9 @@ class _Work(Generic[T, R]):
                     yield from self._singly()
                     continue
                 yield from self._some()
+        except BaseException:  # Ctrl-C, or nobody wants the rest: what is under way is not waited for
+            self._stop(kill=True)
+            raise
         finally:
             self._stop()
 
