@@ -116,3 +116,12 @@ def test_recorded_hosts(name, ports, all_of_it):
     found = report(name)
     assert check(found, Policy(findings=False), TODAY).level == ports
     assert check(found, Policy(), TODAY).level == all_of_it
+
+
+@pytest.mark.parametrize("name", captures.names()[::11])
+def test_init_then_check_is_fine_on_every_host_that_can_be_told(name):
+    found = report(name)
+    done = held(found, policy_file(found))
+    assert done.level == ("unknown" if any(each.standing == "undecided" for each in done.judged) or not found.complete
+                          else "ok")
+    assert done.warnings == ()
