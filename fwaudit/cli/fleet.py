@@ -129,7 +129,7 @@ def _looked_at(names: list[str], pool: Pool, task: Task, files: tuple[Path | Non
     start, done = time.monotonic(), 0
     with store.opened(db, taken_at) as kept:
         with parquet.written(folder) as columns, progress() as tell:
-            for row in answers(find(names, passed), pool, task, lost, task.seconds):
+            for row in answers(find(names, passed, pool.elsewhere), pool, task, lost, task.seconds):
                 kept.add(row)
                 if columns is not None:
                     columns.add(row)

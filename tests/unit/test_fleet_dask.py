@@ -73,7 +73,8 @@ def test_no_snapshot_is_lost_and_none_counted_twice_when_a_worker_dies(scheduler
     assert Counter(row.source for row in found) == Counter([*paths, str(tmp_path / "snapshots" / "bad.tar.gz")])
     assert [row.source.rpartition("/")[2] for row in found if row.error] == ["bad.tar.gz"]
     assert all(row.level == "critical" and len(row.ports) == 9 for row in found if not row.error)
-    command = [sys.executable, "-m", "fwaudit", "fleet", "report", paths[0], "--executor", address, "--format", "json",
-               "--policy", os.devnull]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and json.loads(done.stdout)["snapshots"] == 1, done.stderr
+    command = [sys.executable, "-m", "fwaudit", "fleet", "report", Path(paths[0]).name, "--executor", address,
+               "--format", "json", "--policy", os.devnull]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60,
+                          cwd=Path(paths[0]).parent)
+    assert done.returncode == 0 and json.loads(done.stdout)["hosts"][0]["source"] == paths[0], done.stderr

@@ -38,4 +38,4 @@ def cluster(address: str) -> Iterator[Pool]:
         if not cores:
             raise UsageError(f"the Dask scheduler at {address} has no workers", f"Start one: dask worker {where}")
         executor = lambda: client.get_executor(pure=False)  # noqa: E731
-        yield Pool(executor, executor, cores, _CHUNK)
+        yield Pool(executor, executor, cores, _CHUNK, elsewhere=True)

@@ -30,8 +30,9 @@ def is_url(name: str) -> bool:
     return _URL.match(name) is not None
 
 
-def find(names: Iterable[str], passed_over: Callable[[str], None]) -> Iterator[str]:
-    """Each snapshot once. ``passed_over`` is told of each file in a folder that is none by its name.
+def find(names: Iterable[str], passed_over: Callable[[str], None], absolute: bool = False) -> Iterator[str]:
+    """Each snapshot once, ``absolute`` with its whole path. ``passed_over`` is told of each file in a folder that is
+    none by its name.
 
     A file that was named is given whether it is there or not: that it cannot be read is then its own row. Raises
     UsageError for a URL without fsspec, or whose store cannot be listed.
@@ -43,7 +44,7 @@ def find(names: Iterable[str], passed_over: Callable[[str], None]) -> Iterator[s
             key = blake2b(os.fsencode(whole), digest_size=16).digest()
             if key not in seen:
                 seen.add(key)
-                yield each
+                yield whole if absolute else each
 
 
 def _of(name: str, passed_over: Callable[[str], None]) -> Iterator[str]:

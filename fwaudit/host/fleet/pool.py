@@ -33,12 +33,14 @@ _GRACE = 10
 
 @dataclass(frozen=True)
 class Pool:
-    """``make`` starts an executor of ``size`` workers, ``alone`` one of a single worker."""
+    """``make`` starts an executor of ``size`` workers, ``alone`` one of a single worker. ``elsewhere``: they have a
+    current folder of their own, so that relative paths mean nothing to them."""
 
     make: Callable[[], Executor]
     alone: Callable[[], Executor]
     size: int
     chunk: int = _CHUNK
+    elsewhere: bool = False
 
 
 class Late(Exception):
