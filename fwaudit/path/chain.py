@@ -10,17 +10,18 @@ costs a factor of 250 (docs/performance.md), so the number of chain evaluations 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from itertools import groupby
 
 from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto
 from fwaudit.packet.bounds import YES, Bounds
 from fwaudit.packet.intervals import ALL, IntervalSet
-from fwaudit.packet.steps import StepFunction, StepPool
+from fwaudit.packet.steps import StepFunction
 from fwaudit.path.compiled import CompiledChain, CompiledRule
 from fwaudit.path.match import among, match
-from fwaudit.path.outcome import ACCEPT, FALL, GO_ON, TOO_MANY, Change, Outcome, change_of, changed, merge
+from fwaudit.path.outcome import GO_ON, TOO_MANY, change_of, changed
+from fwaudit.path.outcome_steps import OutcomeSteps
 from fwaudit.path.special import Reached, Specialised
 from fwaudit.path.state import PacketState
 
@@ -31,7 +32,6 @@ _MOST_WAITING = 100_000
 _FEW = 4
 """Up to so many areas are laid over one another one by one, which is quicker than to sort their borders."""
 
-_NO_CHANGES: frozenset[Change] = frozenset()
 _Request = tuple[CompiledChain, PacketState, int]
 _Work = Generator[_Request, StepFunction, StepFunction]
 """Asks for chain results that it needs (chain, state, first rule), and returns its own."""
@@ -41,40 +41,13 @@ class ChainEvaluator:
     """Evaluates compiled chains. One per engine: pools and memories are shared by all chains."""
 
     def __init__(self) -> None:
-        self.pool = StepPool()
+        self.steps = OutcomeSteps()
         self.evaluations = 0
         self._rules_left = 0
-        self._outcome_sets: list[frozenset[Outcome]] = []
-        self._ids: dict[frozenset[Outcome], int] = {}
-        self._sorted: dict[int, tuple[Outcome, ...]] = {}
         self._memo: dict[tuple[object, ...], StepFunction] = {}
-        self._united: dict[tuple[int, int], int] = {}
-        self._followed: dict[tuple[int, int], int] = {}
-        self._composed: dict[tuple[int, int], StepFunction] = {}
         self._ended: dict[int, StepFunction] = {}
-        self._doubted: dict[int, StepFunction] = {}
         self._folded: dict[tuple[int, ...], StepFunction] = {}
         self._asked_again = 0
-        self._came_back: dict[int, tuple[StepFunction, frozenset[Change]]] = {}
-        self._passing: dict[tuple[int, str], bool] = {}
-        self._fall = self._constant(FALL)
-        self._go_on = self._constant(GO_ON)
-
-    def outcomes(self, value: int) -> tuple[Outcome, ...]:
-        """What a step function's value stands for, in an order that is the same in every run."""
-        found = self._sorted.get(value)
-        if found is None:
-            several = self._outcome_sets[value]
-            found = self._sorted[value] = tuple(sorted(several, key=repr) if len(several) > 1 else several)
-        return found
-
-    def passes(self, value: int, policy: str) -> bool:
-        """Whether a step function's value is to be let through alone, by a base chain with that policy."""
-        found = self._passing.get((value, policy))
-        if found is None:
-            wanted = {ACCEPT} if policy == "drop" else {ACCEPT, FALL}
-            found = self._passing[value, policy] = self._outcome_sets[value] <= wanted
-        return found
 
     def evaluate(self, chain: CompiledChain, state: PacketState) -> StepFunction:
         """Peer → set of outcomes, for a chain and every chain below it.
@@ -99,7 +72,7 @@ class ChainEvaluator:
             result = self._memo.get(key)
             if result is None:
                 if self._rules_left < 0 or len(waiting) > _MOST_WAITING:
-                    result = self._constant(TOO_MANY)
+                    result = self.steps.constant(TOO_MANY)
                 else:
                     waiting.append((key, self._fold(*request)))
         assert result is not None
@@ -138,11 +111,11 @@ class ChainEvaluator:
     def _put_together(self, chain: CompiledChain, reached: list[Reached], state: PacketState) -> _Work:
         """The rules that are met, one behind the other."""
         if not reached:
-            return self._fall
+            return self.steps.fall
         compiled, _, bounds = reached[0]
         if bounds is YES and compiled.plain is not None:
             return self._always(compiled)
-        steps = [self._fall]
+        steps = [self.steps.fall]
         i = len(reached)
         while i:
             i -= 1
@@ -155,33 +128,33 @@ class ChainEvaluator:
                 i = first
                 continue
             matched = yield from self._matched(chain, compiled, position, state, bounds.possibly)
-            step = self.pool.choose(bounds.certainly, matched, self._go_on)
+            step = self.steps.pool.choose(bounds.certainly, matched, self.steps.go_on)
             doubtful = bounds.possibly - bounds.certainly
             if doubtful:
-                either = self._in_doubt(matched)
-                step = self.pool.choose(doubtful, either, step)
+                either = self.steps.in_doubt(matched)
+                step = self.steps.pool.choose(doubtful, either, step)
             steps.append(step)
         steps.reverse()
         while len(steps) > 1:
             last = steps[-1:] if len(steps) & 1 else []
-            steps = [self._one_after_the_other(f, g) for f, g in zip(steps[::2], steps[1::2], strict=False)] + last
+            steps = [self.steps.one_after_the_other(f, g) for f, g in zip(steps[::2], steps[1::2], strict=False)] + last
         return steps[0]
 
     def _first_match(self, plain: list[Reached]) -> StepFunction:
         """Rules that certainly match where they may, with an outcome each: the first that matches decides."""
         last, _, bounds = plain[-1]
-        ground = self._go_on
+        ground = self.steps.go_on
         if bounds is YES:
             ground = self._always(last)
             plain = plain[:-1]
         layers: list[tuple[IntervalSet, int]] = []
         for outcome, same in groupby(plain, lambda each: each[0].plain):
             areas = [bounds.certainly for _, _, bounds in same]
-            layers.append((IntervalSet.union(areas) if len(areas) > 1 else areas[0], self._id_of(outcome)))
+            layers.append((IntervalSet.union(areas) if len(areas) > 1 else areas[0], self.steps.id_of(outcome)))
         if len(layers) > _FEW:
-            return self.pool.paint(layers, ground)
+            return self.steps.pool.paint(layers, ground)
         for area, value in reversed(layers):
-            ground = self.pool.choose(area, self.pool.constant(value), ground)
+            ground = self.steps.pool.choose(area, self.steps.pool.constant(value), ground)
         return ground
 
     @staticmethod
@@ -218,13 +191,13 @@ class ChainEvaluator:
             inner = yield compiled.body, state, 0
             if isinstance(target, Goto):
                 return inner  # its end is the end of this chain
-            back, changes = self._coming_back(inner)
+            back, changes = self.steps.coming_back(inner)
             for change in sorted(changes, key=repr):
                 if chain.asks_later(position, change):
                     self._asked_again += 1
                     after = yield chain, changed(state, change), position + 1
-                    after = self._behind(change, self.pool.choose(area, after, self._go_on))
-                    back = self.pool.combine(back, after, self._replacing(GO_ON._replace(change=change)))
+                    after = self.steps.behind(change, self.steps.pool.choose(area, after, self.steps.go_on))
+                    back = self.steps.instead(back, change, after)
             return back
         if compiled.plain is not None:
             return self._always(compiled)
@@ -232,110 +205,21 @@ class ChainEvaluator:
         if chain.asks_later(position, change):
             self._asked_again += 1
             after = yield chain, changed(state, change), position + 1
-            return self._behind(change, self.pool.choose(area, after, self._go_on))
-        return self._constant(GO_ON._replace(change=change))
-
-    # ---- step functions of outcome sets -----------------------------------------------------------------------------
-
-    def _one_after_the_other(self, f: StepFunction, g: StepFunction) -> StepFunction:
-        """``f``, and ``g`` where ``f`` goes on."""
-        if f is self._go_on:
-            return g
-        if len(f.values) == 1 and not any(o.verdict == "on" for o in self._outcome_sets[f.values[0]]):
-            return f
-        key = (id(f), id(g))
-        found = self._composed.get(key)
-        if found is None:
-            found = self._composed[key] = self.pool.combine(f, g, self._follow)
-        return found
-
-    def _in_doubt(self, matched: StepFunction) -> StepFunction:
-        """What may happen where it is not known whether a rule matches."""
-        found = self._doubted.get(id(matched))
-        if found is None:
-            found = self._doubted[id(matched)] = self.pool.combine(matched, self._go_on, self._unite)
-        return found
-
-    def _coming_back(self, inner: StepFunction) -> tuple[StepFunction, frozenset[Change]]:
-        """A chain's result as its caller sees it: to fall off its end is to go on; and the changes that come along."""
-        if len(inner.values) == 1 and not any(o.verdict == "fall" for o in self._outcome_sets[inner.values[0]]):
-            return inner, _NO_CHANGES
-        found = self._came_back.get(id(inner))
-        if found is None:
-            changes = {o.change for v in set(inner.values) for o in self._outcome_sets[v] if o.verdict == "fall"}
-            found = self._came_back[id(inner)] = self.pool.map(inner, self._return), frozenset(changes)
-        return found
-
-    def _behind(self, change: Change, after: StepFunction) -> StepFunction:
-        """``after``, each outcome with ``change`` put before its own changes; GO_ON stays as it is."""
-        return self.pool.map(after, lambda value: self._id(frozenset(
-            o._replace(change=merge(change, o.change)) if o.verdict != "on" else o for o in self._outcome_sets[value])))
+            return self.steps.behind(change, self.steps.pool.choose(area, after, self.steps.go_on))
+        return self.steps.constant(GO_ON._replace(change=change))
 
     def _always(self, compiled: CompiledRule) -> StepFunction:
         """The outcome of a rule that matches every packet and ends the chain."""
         found = self._ended.get(id(compiled))
         if found is None:
-            found = self._ended[id(compiled)] = self._constant(compiled.plain)
+            found = self._ended[id(compiled)] = self.steps.constant(compiled.plain)
         return found
-
-    def _constant(self, outcome: Outcome | None) -> StepFunction:
-        return self.pool.constant(self._id_of(outcome))
-
-    # ---- outcome sets as numbers ------------------------------------------------------------------------------------
-
-    def _id_of(self, outcome: Outcome | None) -> int:
-        assert outcome is not None
-        return self._id(frozenset((outcome,)))
-
-    def _id(self, outcomes: frozenset[Outcome]) -> int:
-        found = self._ids.get(outcomes)
-        if found is None:
-            found = self._ids[outcomes] = len(self._outcome_sets)
-            self._outcome_sets.append(outcomes)
-        return found
-
-    def _unite(self, a: int, b: int) -> int:
-        if a == b:
-            return a
-        found = self._united.get((a, b))
-        if found is None:
-            found = self._united[a, b] = self._id(self._outcome_sets[a] | self._outcome_sets[b])
-        return found
-
-    def _follow(self, first: int, then: int) -> int:
-        """The outcomes of ``first``, with those of ``then`` where it goes on."""
-        found = self._followed.get((first, then))
-        if found is None:
-            out: set[Outcome] = set()
-            for outcome in self._outcome_sets[first]:
-                if outcome.verdict != "on":
-                    out.add(outcome)
-                elif outcome.change:
-                    out.update(o._replace(change=merge(outcome.change, o.change)) for o in self._outcome_sets[then])
-                else:
-                    out |= self._outcome_sets[then]
-            found = self._followed[first, then] = self._id(frozenset(out))
-        return found
-
-    def _return(self, value: int) -> int:
-        """To fall off an inner chain's end is to go on."""
-        return self._id(frozenset(
-            GO_ON._replace(change=o.change) if o.verdict == "fall" else o for o in self._outcome_sets[value]))
-
-    def _replacing(self, went_on: Outcome) -> Callable[[int, int], int]:
-        """Puts the second's outcomes in the place of ``went_on`` in the first's."""
-
-        def replace(first: int, then: int) -> int:
-            outcomes = self._outcome_sets[first]
-            return self._id((outcomes - {went_on}) | self._outcome_sets[then]) if went_on in outcomes else first
-
-        return replace
 
 
 def _key(request: _Request) -> tuple[object, ...]:
     chain, state, start = request
     key = chain.key(state)
-    return (start, *key) if start else key
+    return (*key, start) if start else key
 
 
 def _conjunction(out: Bounds, conditions: tuple[Condition, ...], state: PacketState) -> Bounds:

@@ -158,7 +158,7 @@ class Walk:
     def _run(self, base: BaseChain, worlds: list[World], hook: Hook) -> list[World]:
         out: list[World] = []
         is_nat = base.chain.kind == "nat"
-        evaluator = self.tables.evaluator
+        steps = self.tables.evaluator.steps
         for world in worlds:
             if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done == _nat_done(hook)):
                 out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
@@ -167,7 +167,7 @@ class Walk:
                 outcomes = self._ways(base, world, hook, self.peer)
             else:
                 function = self.tables.evaluate(base, self.family, world.state)
-                if len(function.values) == 1 and evaluator.passes(function.values[0], base.chain.policy):
+                if len(function.values) == 1 and steps.passes(function.values[0], base.chain.policy):
                     out.append(world)  # as most packets are by most chains
                     continue
                 outcomes = self._areas(function, world)
@@ -187,16 +187,16 @@ class Walk:
 
     def _areas(self, function: StepFunction, world: World) -> Iterator[tuple[Outcome, World]]:
         """What may become of packets in a base chain, each with the peers for which it may."""
-        evaluator = self.tables.evaluator
+        steps = self.tables.evaluator.steps
         if len(function.values) == 1:
-            for outcome in evaluator.outcomes(function.values[0]):
+            for outcome in steps.outcomes(function.values[0]):
                 yield outcome, world
             return
         areas: dict[Outcome, IntervalSet] = {}
         for value, area in function.by_value().items():
             here = area & world.peers
             if here.bounds:
-                for outcome in evaluator.outcomes(value):
+                for outcome in steps.outcomes(value):
                     areas[outcome] = areas[outcome] | here if outcome in areas else here
         for outcome, area in areas.items():
             yield outcome, world if area is world.peers else World(world.state, area)

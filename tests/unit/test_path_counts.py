@@ -72,7 +72,7 @@ def evaluated(some: Engine, wanted: str) -> int:
     evaluator = some.tables.evaluator
     serials = {made.serial for compiler in some.tables._compilers.values()
                for name, made in compiler.chains.items() if name == wanted}
-    return sum(key[1] in serials for key in evaluator._memo)
+    return sum(key[0] in serials for key in evaluator._memo)
 
 
 def test_a_block_list_is_evaluated_once_for_each_interface_however_many_containers_stand_behind_it() -> None:
@@ -85,7 +85,7 @@ def test_a_block_list_is_evaluated_once_for_each_interface_however_many_containe
     assert evaluated(some, "DOCKER-USER") <= 8
     # for each port and interface: nat PREROUTING and DOCKER, FORWARD and DOCKER, and once more for the answer
     assert some.evaluations <= 200 * 3 * 8 + 100
-    assert len(some.tables.evaluator.pool) <= 200 * 8 + 100
+    assert len(some.tables.evaluator.steps.pool) <= 200 * 8 + 100
 
 
 def test_asking_again_evaluates_nothing() -> None:
