@@ -107,6 +107,7 @@ def _install(plan: Plan, cron: bool, dry_run: bool, force: bool, root: Path) -> 
     from fwaudit.cli.policy import DEFAULT
     from fwaudit.host.schedule.install import check_calendar, has_systemd, install, start, texts
     from fwaudit.host.schedule.state import cron_runs
+    from fwaudit.host.schedule.units import is_temporary
 
     by_cron = cron or not has_systemd(root)
     if not by_cron:
@@ -129,6 +130,9 @@ def _install(plan: Plan, cron: bool, dry_run: bool, force: bool, root: Path) -> 
         if (place := _others_can_write(plan.command)) is not None:
             say(f"fwaudit: {place} can be written by others than root, and root runs it from now on")
             say("  Install fwaudit where root alone can write, as in /opt or /usr.")
+        if is_temporary(plan.command):
+            say("fwaudit: it lies among temporary files, which are emptied one day, and the check ends then")
+            say("  Put it where it can stay, as in /opt, and install the schedule from there.")
         if by_cron and not cron_runs():
             say("fwaudit: no cron runs here, so nothing will be checked until one does")
             say("  Start it: systemctl enable --now cron, or: service cron start")

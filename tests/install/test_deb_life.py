@@ -103,7 +103,7 @@ def _is_upgraded(root: CleanRoot, newer) -> None:
     assert root.run(["fwaudit", "--version"]) == "fwaudit 999.0\n"
     assert (root.path / POLICY).read_text() == edited
     assert "next version" in (root.path / f"{POLICY}.dpkg-dist").read_text()
-    assert "1 entries" in root.run(["fwaudit", "policy", "check"])
+    assert "1 entry" in root.run(["fwaudit", "policy", "check"])
 
 
 def _a_fix_is_not_left_to_nobody(root: CleanRoot) -> None:

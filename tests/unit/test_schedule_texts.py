@@ -65,6 +65,14 @@ def test_a_folder_of_somebody_else_needs_one_capability_more():
         " ".join((*NEEDED, "CAP_DAC_OVERRIDE"))]
 
 
+@pytest.mark.parametrize(("word", "hidden"), [
+    ("/usr/bin/fwaudit", ["yes"]), ("/opt/tmp/fwaudit", ["yes"]), ("/tmp/clone/scripts/fwaudit", []),
+    ("PYTHONPATH=/var/tmp/clone", []),
+])
+def test_a_program_among_temporary_files_is_not_hidden_from_itself(word, hidden):
+    assert settings(units(Plan(command=(word, "x")))[SERVICE], "PrivateTmp") == hidden
+
+
 @pytest.mark.parametrize(("word", "written"), [
     ("plain-1.0_/@:=+,x", "plain-1.0_/@:=+,x"), ("a b", '"a b"'), ("50%", '"50%%"'), ("$HOME", '"$$HOME"'),
     ('say "x"', r'"say \"x\""'), ("a\\b", r'"a\\b"'), (";", '";"'), ("", '""'), ("it's", '"it\'s"'),

@@ -16,7 +16,7 @@ What the service may do was measured: with less, a snapshot lacks something that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fwaudit.host.schedule.plan import Plan, one_line
 
@@ -43,6 +43,8 @@ _NO_NETWORK = """\
 # it talks to the kernel and to the engine's socket, and to nobody else
 IPAddressDeny=any
 """
+_PRIVATE_TMP = "PrivateTmp=yes\n"
+_TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 - where programs should not lie
 _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]+")
 
 
@@ -50,6 +52,11 @@ def units(plan: Plan) -> dict[str, str]:
     """File name → text. Raises UsageError for what a unit cannot hold."""
     one_line((*plan.command, *plan.check, *plan.hooks, plan.every))
     return {SERVICE: _service(plan), TIMER: _timer(plan), RECHECK: _recheck(), WATCH: _watch()}
+
+
+def is_temporary(command: Sequence[str]) -> bool:
+    """Whether the program lies in a folder that a unit with PrivateTmp= does not see, and that is emptied one day."""
+    return any(part.startswith(_TEMPORARY) for word in command for part in word.split("="))
 
 
 def quoted(words: tuple[str, ...]) -> str:
@@ -102,8 +109,7 @@ SystemCallErrorNumber=EPERM
 ProtectSystem=strict
 # compose files lie in home folders
 ProtectHome=read-only
-PrivateTmp=yes
-PrivateDevices=yes
+{'' if is_temporary(plan.command) else _PRIVATE_TMP}PrivateDevices=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
