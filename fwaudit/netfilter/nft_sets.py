@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from fwaudit.model.ruleset import Element, NamedSet
 from fwaudit.netfilter import nft_values as values
-from fwaudit.netfilter.nft_values import Symbol, Unreadable, json_text, named, number, read_range, unwrap
+from fwaudit.netfilter.nft_values import Symbol, Unreadable, json_text, named, number, read_number, read_range, unwrap
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.records import dataclass
 
@@ -136,6 +136,10 @@ def _plain(elements: tuple[Any, ...], part: SetType) -> IntervalSet:
     width, symbol = part.width, part.symbol
     ranges: list[tuple[int, int]] = []
     for element in elements:
+        if element.__class__ is str and element != "*" and "/" not in element:  # as most are
+            value = read_number(element, width, symbol)
+            ranges.append((value, value))
+            continue
         element = unwrap(element)
         if element == "*":
             return ALL

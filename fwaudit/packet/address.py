@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from functools import lru_cache
 from typing import Literal
 
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import IntervalSet
 
-# no leading zeros: inet_aton takes them for octal, other readers for decimal
-_V4 = re.compile(r"(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})")
 OCTETS = {str(number): number for number in range(256)}
-"""The parts of an IPv4 address as they are printed, and what they are."""
+"""The parts of an IPv4 address as they are printed, and what they are. None has leading zeros: inet_aton takes these
+for octal, other readers for decimal."""
 
 
 def parse_address(text: str) -> tuple[int, int]:
     """``(family, value)`` of one IPv4 or IPv6 address; a zone (``%eth0``) is dropped. Raises ValueError."""
     if ":" not in text:
-        found = _V4.fullmatch(text)
-        if found is not None:
-            a, b, c, d = map(int, found.groups())
-            if a < 256 and b < 256 and c < 256 and d < 256:
-                return 4, a << 24 | b << 16 | c << 8 | d
-        raise ValueError(f"not an address: {text!r}")
+        try:
+            a, b, c, d = text.split(".")
+            return 4, OCTETS[a] << 24 | OCTETS[b] << 16 | OCTETS[c] << 8 | OCTETS[d]
+        except (KeyError, ValueError):
+            raise ValueError(f"not an address: {text!r}") from None
     return 6, int(ipaddress.IPv6Address(text.split("%", 1)[0]))
 
 

@@ -26,7 +26,8 @@ class IntervalSet:
     @staticmethod
     def of(*values: int) -> IntervalSet:
         """The set of these single values."""
-        return IntervalSet.from_ranges((value, value) for value in values)
+        ordered = sorted(values)
+        return _between(ordered, [value + 1 for value in ordered])
 
     @staticmethod
     def range(low: int, high: int) -> IntervalSet:
