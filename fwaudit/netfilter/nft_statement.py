@@ -36,6 +36,7 @@ from fwaudit.model.ruleset import (
 )
 from fwaudit.netfilter.nft_expression import family_is
 from fwaudit.netfilter.nft_match import Scope, read_key, read_match
+from fwaudit.netfilter.nft_merged import in_either_way, merged_run
 from fwaudit.netfilter.nft_nat import (
     MOST_BRANCHES,
     Branch,
@@ -132,9 +133,22 @@ def _lower(statements: list[Any], scope: Scope, known: tuple[Condition, ...], jo
         if condition != TRUE and not entailed(condition, (*known, *conditions)):
             conditions.append(condition)
 
+    merged: list[Condition] = []
+    left = 0  # of a run of matches that may be one
     for position, statement in enumerate(statements):
         kind, body = _split(statement)
         texts.append(statement_text(statement))
+        left = left or merged_run(statements, position)
+        if left:
+            found = read_match(body, scope, (*known, *conditions))
+            for condition in found.implied:
+                need(condition)
+            merged.append(found.condition)
+            left -= 1
+            if not left:
+                need(in_either_way(merged, " ".join(texts[-len(merged):])))
+                merged = []
+            continue
         change = _set_change(kind, body, statement, scope)
         asked = _asked(kind, body, statement, scope, (*known, *conditions))
         if asked is not None:

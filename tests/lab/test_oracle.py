@@ -37,3 +37,13 @@ def test_the_engine_says_what_the_kernel_does(world: World, profile: str) -> Non
     assert undecided < 0.08 * tally.packets, "\n".join(table(tally))
     arrived = sum(count for (kernel, _), count in tally.matrix.items() if kernel in ("input", "out"))
     assert 0.15 < arrived / tally.packets < 0.85, "\n".join(table(tally))  # packets on both sides
+
+
+@pytest.mark.parametrize(("seed", "profile"), [
+    ("424248", "native"),  # nft joins `tcp dport != 65535 tcp sport != 22` into one comparison, and lists two
+])
+def test_what_a_campaign_has_found(world: World, seed: str, profile: str) -> None:
+    tally = Tally()
+    compare(world, seed, 200, tally, profile)
+    assert not tally.disagreements, tally.disagreements[0]
+    assert tally.packets == 200
