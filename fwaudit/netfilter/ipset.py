@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from fwaudit.errors import ParseError
 from fwaudit.model.ruleset import Element, NamedSet
-from fwaudit.netfilter.ipset_regions import Region, Unread, Value, joined, nested, without
+from fwaudit.netfilter.ipset_regions import Region, Unread, Value, innermost, joined, nested, without
 from fwaudit.netfilter.matches._option import number, port_range
 from fwaudit.netfilter.matches.basic import protocol_number
 from fwaudit.netfilter.matches.icmp import TYPES4, TYPES6, type_and_code
@@ -255,6 +255,8 @@ def _elements(found: _Open, source: str) -> tuple[Element, ...]:
         (excluded if nomatch else matching).append(_region(found, element, wildcard))
 
     _each(found, source, read)
+    if found.fields == ("net", "iface"):
+        return tuple(Element(values) for values in joined(innermost(matching, excluded), 0))
     if len(matching) * len(excluded) > _MAX_SUBTRACTIONS:
         raise Unread("too many nomatch elements")
     regions = [region.values for region in matching]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from fwaudit.packet.intervals import ALL, IntervalSet
+from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
 
 Value = IntervalSet | str
 """One field of an element; an interface is a name, or its beginning with ``*`` behind it."""
@@ -41,6 +41,25 @@ def nested(matching: Sequence[tuple[int, int]], excluded: Sequence[tuple[int, in
             raise Unread("ranges that overlap, beside nomatch elements")
         yield from say(low - 1)
         stack.append([low, high, not nomatch])
+
+
+def innermost(matching: Sequence[Region], excluded: Sequence[Region]) -> list[tuple[Value, ...]]:
+    """What is left of networks with an interface, where the longest prefix that holds an address decides, whatever its
+    interface is: none that is shorter is looked at any more (ip_set_hash_netiface.c hash_netiface4_data_equal counts
+    it in ``multi``, and ip_set_hash_gen.h mtype_test_cidrs ends there)."""
+    left: list[tuple[Value, ...]] = []
+    covered = EMPTY
+    by_length: dict[int, list[tuple[Region, bool]]] = {}
+    for regions, matches in ((matching, True), (excluded, False)):
+        for region in regions:
+            by_length.setdefault(region.lengths[0], []).append((region, matches))
+    for length in sorted(by_length, reverse=True):
+        areas = [(region.values[0], region, matches) for region, matches in by_length[length]]
+        for area, region, matches in areas:
+            if matches and isinstance(area, IntervalSet) and (rest := area - covered):
+                left.append((rest, *region.values[1:]))
+        covered = covered | IntervalSet.union([area for area, _, _ in areas if isinstance(area, IntervalSet)])
+    return left
 
 
 def without(region: Region, excluded: Iterable[Region]) -> list[tuple[Value, ...]]:

@@ -104,19 +104,21 @@ def _scope(address: int | None) -> int:
 
 
 def _translate_source(state: PacketState, target: Snat, host: Host) -> list[PacketState]:
-    """SNAT comes last on a packet's way, so its only effect here is on the answer."""
+    """SNAT changes what rules behind it see, on input and behind postrouting, and where the answer goes."""
     if target.addresses is not None:
         low, high = target.addresses
         if high - low >= _MAX_CHOICES:
             raise NatUnknown(f"SNAT to one of {high - low + 1} addresses")
-        return [but(state, ct_snat=1, reply_dst=address, nat_done=SOURCE_DONE) for address in range(low, high + 1)]
+        return [but(state, src=address, ct_snat=1, reply_dst=address, nat_done=SOURCE_DONE)
+                for address in range(low, high + 1)]
     interface = host.interfaces.get(state.oif)
     own = [a for a in (interface.addresses if interface else ()) if a.family == state.family]
     if state.family == 6:
         own.sort(key=lambda a: _preference(a, state.dst))
     else:
         own.sort(key=lambda a: a.scope in _LINK_SCOPES)
-    return [but(state, ct_snat=1, reply_dst=own[0].value if own else None, nat_done=SOURCE_DONE)]
+    source = own[0].value if own else None
+    return [but(state, src=source, ct_snat=1, reply_dst=source, nat_done=SOURCE_DONE)]
 
 
 def _preference(own: Address, dst: int | None) -> tuple[bool, bool, int, bool, int]:
