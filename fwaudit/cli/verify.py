@@ -53,6 +53,8 @@ def verify(
     from fwaudit.path.engine import Engine
     from fwaudit.render.verify import plan as plan_lines
 
+    if source.startswith("ssh://") and not ssh:
+        ssh, source = source.removeprefix("ssh://").rstrip("/"), ""
     if sum((plan, bool(nmap), bool(ssh))) != 1:
         raise UsageError("verify needs one of --plan, --nmap and --ssh", "See: fwaudit verify --help")
     if format not in ("table", "json"):

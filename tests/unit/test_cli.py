@@ -375,3 +375,13 @@ def test_policy_init_writes_over_nothing_that_is_in_force(text, code, tmp_path, 
     assert cli.run(["policy", "init", "--snapshot", str(DEMO), "-o", str(path)]) == code
     assert ("[[accept]]" in path.read_text()) if code == cli.OK else (path.read_text() == text)
     assert ("--force" in capsys.readouterr().err) == (code == cli.UNKNOWN)
+
+
+def test_from_over_ssh_is_another_spelling(monkeypatch):
+    from fwaudit.cli import verify
+
+    asked = []
+    monkeypatch.setattr(verify, "_over_ssh", lambda target, wanted: asked.append(target) or [])
+    for words in (["--ssh", "admin@there"], ["--from", "ssh://admin@there"]):
+        cli.run(["verify", "--snapshot", str(DEMO), *words])
+    assert asked == ["admin@there"] * 2
