@@ -49,54 +49,47 @@ def innermost(matching: Sequence[Region], excluded: Sequence[Region]) -> list[tu
     it in ``multi``, and ip_set_hash_gen.h mtype_test_cidrs ends there)."""
     left: list[tuple[Value, ...]] = []
     covered = EMPTY
-    by_length: dict[int, list[tuple[Region, bool]]] = {}
+    by_length: dict[int, dict[tuple[Value, ...] | None, list[IntervalSet]]] = {}
     for regions, matches in ((matching, True), (excluded, False)):
         for region in regions:
-            by_length.setdefault(region.lengths[0], []).append((region, matches))
+            alike = by_length.setdefault(region.lengths[0], {})
+            alike.setdefault(region.values[1:] if matches else None, []).append(_sets(region)[0])
     for length in sorted(by_length, reverse=True):
-        areas = [(region.values[0], region, matches) for region, matches in by_length[length]]
-        for area, region, matches in areas:
-            if matches and isinstance(area, IntervalSet) and (rest := area - covered):
-                left.append((rest, *region.values[1:]))
-        covered = covered | IntervalSet.union([area for area, _, _ in areas if isinstance(area, IntervalSet)])
+        areas = {interface: IntervalSet.union(networks) for interface, networks in by_length[length].items()}
+        for interface, area in areas.items():
+            rest = area - covered
+            if interface is not None and rest:
+                left.append((rest, *interface))
+        covered = covered | IntervalSet.union(list(areas.values()))
     return left
 
 
-def without(region: Region, excluded: Iterable[Region]) -> list[tuple[Value, ...]]:
-    """What is left of an element: a nomatch element whose networks are more specific takes its part away. Where there
-    are two networks, the kernel tries all lengths of the second for each of the first."""
-    left = [region.values]
+def without(region: Region, excluded: Iterable[Region]) -> list[tuple[IntervalSet, ...]]:
+    """What is left of an element without an interface: a nomatch element whose networks are more specific takes its
+    part away. Where there are two networks, the kernel tries all lengths of the second for each of the first."""
+    left = [_sets(region)]
     for other in excluded:
         if other.lengths > region.lengths:
-            left = [piece for values in left for piece in _minus(values, other.values)]
+            left = [piece for values in left for piece in _minus(values, _sets(other))]
         elif other.lengths == region.lengths and all(
-                _common(a, b) for a, b in zip(region.values, other.values, strict=True)):
+                a & b for a, b in zip(_sets(region), _sets(other), strict=True)):
             raise Unread("an element and a nomatch element of the same size overlap")
     return left
 
 
-def _minus(values: tuple[Value, ...], other: tuple[Value, ...]) -> Iterable[tuple[Value, ...]]:
+def _sets(region: Region) -> tuple[IntervalSet, ...]:
+    return tuple([value for value in region.values if isinstance(value, IntervalSet)])
+
+
+def _minus(values: tuple[IntervalSet, ...], other: tuple[IntervalSet, ...]) -> Iterable[tuple[IntervalSet, ...]]:
     """The parts of a product of sets outside of another one."""
-    common = [_common(a, b) for a, b in zip(values, other, strict=True)]
+    common = [a & b for a, b in zip(values, other, strict=True)]
     if not all(common):
         yield values
         return
-    for at, (mine, shared) in enumerate(zip(values, common, strict=True)):
-        if isinstance(mine, str) or not isinstance(shared, IntervalSet):
-            if mine != shared:
-                raise Unread("a nomatch element takes single interfaces out of a wildcard")
-        elif mine - shared:
-            yield (*(part for part in common[:at] if part is not None), mine - shared, *values[at + 1:])
-
-
-def _common(a: Value, b: Value) -> Value | None:
-    """What two values have in common, None for nothing."""
-    if isinstance(a, str) or isinstance(b, str):
-        first, second = str(a), str(b)
-        if first == second or (second.endswith("*") and first.startswith(second[:-1])):
-            return first
-        return second if first.endswith("*") and second.startswith(first[:-1]) else None
-    return a & b or None
+    for at, mine in enumerate(values):
+        if rest := mine - common[at]:
+            yield (*common[:at], rest, *values[at + 1:])
 
 
 def joined(regions: Iterable[tuple[Value, ...]], at: int) -> list[tuple[Value, ...]]:

@@ -131,3 +131,11 @@ def _sources(containers: Sequence[Container], dst: str, port: int, proto: str, o
         for src in attachment.addresses:
             if (":" in src) == (family == 6):
                 yield Probe(container.name, attachment.bridge, src, dst, port, proto)
+
+
+def who_answers(answer: dict[str, Any]) -> str | None:
+    """Who replies, according to a trace: HOST, a container's name, or None where nobody does."""
+    if answer["disposition"] != "delivered":
+        return None if answer["disposition"] != "undecided" else "undecided"
+    to = answer["to"]
+    return "HOST" if to["kind"] == "host-socket" else str(to["name"])

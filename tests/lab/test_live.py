@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import pytest
 from machine import Machine
-from probes import Outcome, Probe, everything, fire
+from probes import Outcome, Probe, everything, fire, who_answers
 from situations import SITUATIONS, Known
 
 pytestmark = pytest.mark.lab
@@ -44,16 +43,8 @@ def _check_traces(machine: Machine, probes: Sequence[Probe], outcomes: Sequence[
     assert traced.returncode == 0, traced.stderr
     answers = [json.loads(line) for line in traced.stdout.splitlines()]
     wrong = [(probe, outcome, answer) for probe, outcome, answer in zip(probes, outcomes, answers, strict=True)
-             if _said(answer) != outcome.by]
+             if who_answers(answer) != outcome.by]
     assert not wrong, f"{len(wrong)} of {len(probes)} probes, the first of them: {wrong[0]}"
-
-
-def _said(answer: dict[str, Any]) -> str | None:
-    """Who replies, according to a trace: HOST, a container's name, or None where nobody does."""
-    if answer["disposition"] != "delivered":
-        return None if answer["disposition"] != "undecided" else "undecided"
-    to = answer["to"]
-    return "HOST" if to["kind"] == "host-socket" else str(to["name"])
 
 
 def _check_report(machine: Machine, verdicts: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from machine import Machine
-from probes import everything, fire
+from probes import everything, fire, who_answers
 
 pytestmark = pytest.mark.lab
 
@@ -167,7 +167,7 @@ def _check_packets(machine: Machine) -> None:
     assert traced.returncode == 0, traced.stderr
     answers = [json.loads(line) for line in traced.stdout.splitlines()]
     wrong = [(probe, outcome, answer) for probe, outcome, answer in zip(probes, outcomes, answers, strict=True)
-             if _said(answer) != outcome.by]
+             if who_answers(answer) != outcome.by]
     assert not wrong, f"{len(wrong)} of {len(probes)} probes, the first of them: {wrong[0]}"
     assert any(outcome.by for outcome in outcomes) and not all(outcome.by for outcome in outcomes)
 
@@ -180,13 +180,6 @@ def _would_be_name(machine: Machine, interface: str | None) -> str | None:
     archive = machine.run("tar", "-xzOf", _KEPT, "docker/networks.json")
     ids = {each["Name"]: each["Id"] for each in json.loads(archive.stdout)}
     return f"br-{ids[real[interface]][:12]}"
-
-
-def _said(answer: dict[str, Any]) -> str | None:
-    if answer["disposition"] != "delivered":
-        return None if answer["disposition"] != "undecided" else "undecided"
-    to = answer["to"]
-    return "HOST" if to["kind"] == "host-socket" else str(to["name"])
 
 
 def _check_verdicts(machine: Machine, previewed: dict[str, Any]) -> None:
