@@ -20,16 +20,12 @@ from fwaudit.netfilter.nft_operand import (
     Concat,
     Constant,
     Domain,
-    FibRoute,
-    FibType,
-    Group,
     KnownBits,
-    Name,
     Number,
     Operand,
-    Status,
     TuplePort,
 )
+from fwaudit.netfilter.nft_operand_host import FibRoute, FibType, Group, Name, Status
 from fwaudit.netfilter.nft_text import expression_text
 from fwaudit.netfilter.nft_values import named
 from fwaudit.packet.fields import (

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from fwaudit.model.condition import Condition, InSet, Unknown
+from fwaudit.netfilter.nft_condition import entailed, negated
 from fwaudit.netfilter.nft_expression import operand
-from fwaudit.netfilter.nft_operand import Concat, Domain, KnownBits, Number, Operand, Status, entailed, guarded, negated
+from fwaudit.netfilter.nft_operand import Concat, Domain, KnownBits, Number, Operand, guarded
+from fwaudit.netfilter.nft_operand_host import Status
 from fwaudit.netfilter.nft_sets import RATED, RawSet
 from fwaudit.netfilter.nft_text import statement_text
 from fwaudit.netfilter.nft_values import (

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fwaudit.model.condition import Condition, Unknown
-from fwaudit.netfilter.nft_operand import both, either
+from fwaudit.netfilter.nft_condition import both, either
 
 _PORTS: Final = {"sport": (0, 16), "dport": (16, 16)}
 _TYPES: Final = {"type": (0, 8), "code": (8, 8)}

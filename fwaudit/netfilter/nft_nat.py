@@ -24,9 +24,10 @@ from fwaudit.model.ruleset import (
     Template,
     Undecidable,
 )
+from fwaudit.netfilter.nft_condition import either, negated
 from fwaudit.netfilter.nft_expression import family_is
 from fwaudit.netfilter.nft_match import Scope, key_is, read_bits, read_key
-from fwaudit.netfilter.nft_operand import Number, Operand, either, negated
+from fwaudit.netfilter.nft_operand import Number, Operand
 from fwaudit.netfilter.nft_sets import RATED
 from fwaudit.netfilter.nft_text import expression_text, statement_text
 from fwaudit.netfilter.nft_values import Unreadable, address, number, read_number, read_range, unwrap

@@ -9,94 +9,26 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fwaudit.model.condition import (
-    FALSE,
-    TRUE,
-    AddressType,
-    All,
-    AnyOf,
-    Condition,
-    Exists,
-    In,
-    InGroup,
-    Masked,
-    Named,
-    Not,
-    ReversePath,
-    Unknown,
-)
+from fwaudit.model.condition import FALSE, TRUE, All, AnyOf, Condition, In, Masked, Unknown
+from fwaudit.netfilter.nft_condition import both, either, entailed, joined, negated
 from fwaudit.netfilter.nft_values import (
-    CT_STATUS,
     Symbol,
     Unreadable,
     json_text,
     members,
-    named,
     number,
     read_number,
     read_values,
     unwrap,
 )
 from fwaudit.packet.address import masked
-from fwaudit.packet.fields import ICMP, ICMPV6, STATE_ESTABLISHED, STATE_NEW, Field
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.fields import ICMP, ICMPV6, Field
+from fwaudit.packet.intervals import IntervalSet
 from fwaudit.records import dataclass
 
 SET_LOOKUP: Final = frozenset({"src", "dst", "sport", "dport", "proto", "mark", "ct_mark", "orig_src", "orig_dst",
                                "orig_sport", "orig_dport", "reply_src", "reply_dst", "reply_sport", "reply_dport"})
 """Fields whose nft sets are kept as NamedSets; sets of other things are resolved while reading."""
-
-
-def either(parts: list[Condition]) -> Condition:
-    """At least one of these, with the sets of one field merged."""
-    merged: dict[Field, list[IntervalSet]] = {}
-    others: dict[Condition, None] = {}
-    for part in parts:
-        if isinstance(part, In):
-            merged.setdefault(part.field, []).append(part.values)
-        elif part == TRUE:
-            return TRUE
-        elif part != FALSE:
-            others[part] = None
-    out = [In(field, joined(values)) for field, values in merged.items()] + list(others)
-    return out[0] if len(out) == 1 else AnyOf(tuple(out))
-
-
-def both(parts: list[Condition]) -> Condition:
-    """All of these."""
-    if FALSE in parts:
-        return FALSE
-    out = tuple(part for part in parts if part != TRUE)
-    return out[0] if len(out) == 1 else All(out)
-
-
-def negated(condition: Condition) -> Condition:
-    """The opposite."""
-    if isinstance(condition, In):
-        return In(condition.field, ~condition.values)
-    if condition in (TRUE, FALSE):
-        return FALSE if condition == TRUE else TRUE
-    return condition.part if isinstance(condition, Not) else Not(condition)
-
-
-def joined(parts: list[IntervalSet]) -> IntervalSet:
-    """The union of many sets, in one pass where all of them end."""
-    if len(parts) < 8 or any(len(part.bounds) & 1 for part in parts):
-        out = EMPTY
-        for part in parts:
-            out = out | part
-        return out
-    return IntervalSet.from_ranges(
-        (part.bounds[i], part.bounds[i + 1] - 1) for part in parts for i in range(0, len(part.bounds), 2))
-
-
-def entailed(condition: Condition, known: tuple[Condition, ...]) -> bool:
-    """Whether ``condition`` follows from what is known to hold."""
-    if condition in known:
-        return True
-    return isinstance(condition, In) and any(
-        isinstance(other, In) and other.field == condition.field and other.values <= condition.values
-        for other in known)
 
 
 def union(value: Any, width: int, symbol: Symbol) -> IntervalSet:
@@ -284,130 +216,6 @@ class Domain(Operand):
         keep = -1 if mask is None else mask
         hits = [ours for ours, kernels in self.values if holds(op, kernels & keep, wanted)]
         return In(self.field, IntervalSet.of(*hits))
-
-
-@dataclass(frozen=True, slots=True)
-class Name(Operand):
-    """An interface, by name (``index`` None) or by index, which nft prints as a name while the device exists."""
-
-    field: Field = "iif"
-    index: Field | None = None
-
-    @property
-    def set_field(self) -> Field | None:
-        return self.field if self.index is None else None
-
-    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
-        if op not in ("==", "!=") or mask is not None:
-            raise Unreadable(op)
-        elements = members(right)
-        found = either([self._is(element) for element in ([right] if elements is None else elements)])
-        return found if op == "==" else negated(found)
-
-    def _is(self, value: Any) -> Condition:
-        value = unwrap(value)
-        if self.index is not None and not (isinstance(value, str) and not value.isdecimal()):
-            return In(self.index, read_values(value, 32, number))
-        if not isinstance(value, str):
-            raise Unreadable(json_text(value))
-        if value == "*":
-            return TRUE
-        if not value:
-            return Not(Exists(self.field))
-        if value.endswith("\\*"):
-            return Named(self.field, value[:-2] + "*")
-        return Named(self.field, value[:-1], prefix=True) if value.endswith("*") else Named(self.field, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Group(Operand):
-    """``iifgroup``, ``oifgroup``: the number of the interface's group."""
-
-    field: Field = "iif"
-
-    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
-        if op not in ("==", "!="):
-            raise Unreadable(op)
-        found = InGroup(self.field, union(right, 32, named({"default": 0})), 0xFFFFFFFF if mask is None else mask)
-        return found if op == "==" else negated(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Status(Operand):
-    """``ct status``: bits of the connection (enum ip_conntrack_status), of which a first packet has few.
-
-    A NEW packet is neither expected (then it would be RELATED: nf_conntrack_core.c resolve_normal_ct) nor seen in
-    reply, assured or confirmed. An ESTABLISHED one is confirmed and seen in reply.
-    """
-
-    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
-        if op in ("in", "!"):
-            bits = read_number(right, 32, named(CT_STATUS)) & (0xFFFFFFFF if mask is None else mask)
-            found = either([self._bit(1 << i) for i in range(32) if bits >> i & 1])
-            return found if op == "in" else negated(found)
-        if op not in ("==", "!=") or mask is None or members(right) is not None:
-            return Unknown(self.text, "the connection's status as a whole")
-        value = read_number(right, 32, named(CT_STATUS))
-        if value & ~mask:
-            return FALSE if op == "==" else TRUE
-        parts = [self._bit(1 << i) if value >> i & 1 else negated(self._bit(1 << i))
-                 for i in range(32) if mask >> i & 1]
-        return both(parts) if op == "==" else negated(both(parts))
-
-    def _bit(self, bit: int) -> Condition:
-        if bit in (16, 32):
-            return In("ct_snat" if bit == 16 else "ct_dnat", IntervalSet.of(1))
-        unknown = Unknown(self.text, "the connection's status is not in the snapshot")
-        if bit in (2, 8):
-            return AnyOf((In("ct_state", IntervalSet.of(STATE_ESTABLISHED)),
-                          All((Not(In("ct_state", IntervalSet.of(STATE_ESTABLISHED, STATE_NEW))), unknown))))
-        if bit in (1, 4):
-            return All((Not(In("ct_state", IntervalSet.of(STATE_NEW))), unknown))
-        return unknown
-
-
-_ADDRESS_TYPES: Final = frozenset({"unspec", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole",
-                                   "unreachable", "prohibit", "throw", "nat", "xresolve"})
-
-
-@dataclass(frozen=True, slots=True)
-class FibType(Operand):
-    """``fib daddr type``: the routing type of an address."""
-
-    field: Field = "dst"
-    interface: str = ""
-
-    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
-        elements = members(right)
-        types = [unwrap(element) for element in ([right] if elements is None else elements)]
-        if op not in ("==", "!=") or mask is not None or not all(
-                isinstance(kind, str) and kind in _ADDRESS_TYPES for kind in types):
-            raise Unreadable(json_text(right))
-        found = AddressType(self.field, frozenset(types), self.interface)
-        return found if op == "==" else negated(found)
-
-
-_STRICT: Final = ReversePath()
-
-
-@dataclass(frozen=True, slots=True)
-class FibRoute(Operand):
-    """``fib saddr . iif oif``: the interface of the route back, 0 where there is none (nft_fib_ipv4.c).
-
-    Only whether there is one can be told; a comparison with a given interface is unknown.
-    """
-
-    path: ReversePath = _STRICT
-
-    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
-        right = unwrap(right)
-        if op not in ("==", "!=") or mask is not None:
-            raise Unreadable(op)
-        if right is True:
-            return self.path if op == "==" else negated(self.path)
-        if right is False or right in (0, "0", ""):
-            return negated(self.path) if op == "==" else self.path
-        return Unknown(self.text, "which interface the route back uses")
 
 
 @dataclass(frozen=True, slots=True)

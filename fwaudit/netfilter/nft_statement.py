@@ -34,6 +34,7 @@ from fwaudit.model.ruleset import (
     Template,
     Undecidable,
 )
+from fwaudit.netfilter.nft_condition import entailed
 from fwaudit.netfilter.nft_expression import family_is
 from fwaudit.netfilter.nft_match import Scope, read_key, read_match
 from fwaudit.netfilter.nft_merged import in_either_way, merged_run
@@ -48,7 +49,6 @@ from fwaudit.netfilter.nft_nat import (
     nat_effect,
     undecidable,
 )
-from fwaudit.netfilter.nft_operand import entailed
 from fwaudit.netfilter.nft_text import expression_text, rule_text, statement_text
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_RELATED, TCP
 from fwaudit.packet.intervals import IntervalSet

@@ -11,9 +11,9 @@ from fwaudit.model.verdict import Query
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.path.admission import SPECIAL_SOURCES
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.reads import BIT, mask_of
-from fwaudit.path.route import SPECIAL_SOURCES
 from fwaudit.path.state import ADDRESS_FIELDS, PORT_FIELDS
 from fwaudit.path.tables import Tables
 

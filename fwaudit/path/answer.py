@@ -6,7 +6,8 @@ from fwaudit.model.host import Host
 from fwaudit.model.verdict import Answerer
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
 from fwaudit.packet.intervals import EMPTY, IntervalSet
-from fwaudit.path.route import LOCAL_KINDS, Admission, Fib
+from fwaudit.path.admission import Admission
+from fwaudit.path.route import LOCAL_KINDS, Fib
 from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
 from fwaudit.path.walk import ONE_OF_ROUTES, End, Walk, World
 

@@ -12,13 +12,14 @@ from fwaudit.model.verdict import Outcome, Query, Reach, Trace
 from fwaudit.netfilter.facts import facts_of
 from fwaudit.packet.fields import ICMPV6, MAX_PORT, STATE_ESTABLISHED, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet, overlap, united
+from fwaudit.path.admission import Admission
 from fwaudit.path.assume import Assumed
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
 from fwaudit.path.nat import tuple_ports
 from fwaudit.path.reads import mask_of
-from fwaudit.path.route import Admission, Fib
+from fwaudit.path.route import Fib
 from fwaudit.path.routing_facts import RoutingFacts
 from fwaudit.path.state import PEER, PORT_FIELDS, PacketState, but
 from fwaudit.path.tables import Tables

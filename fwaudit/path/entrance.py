@@ -12,8 +12,9 @@ from fwaudit.model.host import Host
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.address import format_address
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.path.admission import Admission
 from fwaudit.path.deliver import Services
-from fwaudit.path.route import LOCAL_KINDS, Admission, Fib
+from fwaudit.path.route import LOCAL_KINDS, Fib
 
 _MOST_KNOWN = 1 << 16
 

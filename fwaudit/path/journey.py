@@ -8,10 +8,11 @@ from fwaudit.model.verdict import Answerer
 from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.address import format_address
 from fwaudit.packet.intervals import ALL, IntervalSet
+from fwaudit.path.admission import Admission, special_destination
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
 from fwaudit.path.entrance import Entrances
-from fwaudit.path.route import LOCAL_KINDS, Admission, Fib, Hop, special_destination
+from fwaudit.path.route import LOCAL_KINDS, Fib, Hop
 from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World, end_words

@@ -43,7 +43,7 @@ STARTS = [
     ("demo", 195, REPORT, "typer tabulate", ""),
     ("check --snapshot DEMO", 195, REPORT, "typer", ""),
     ("preview TMP/compose --snapshot DEMO", 240, f"{REPORT} preview", "typer tabulate yaml", ""),
-    ("check --snapshot DEMO --history TMP/runs", 220, REPORT, "typer", "sqlite3"),
+    ("check --snapshot DEMO --history TMP/runs", 225, REPORT, "typer", "sqlite3"),
     ("history --history TMP/runs", 20, "errors host model records render", "typer", "sqlite3"),
     ("diff DEMO DEMO", 190, REPORT, "typer", ""),
     ("fleet report DEMO --jobs 1", 225, REPORT, "typer tabulate", "concurrent logging multiprocessing sqlite3"),

@@ -1,0 +1,195 @@
+"""Admission: which sources the kernel takes over which interface, and destinations that no routing table decides.
+
+Sources: net/ipv4/route.c (ip_route_input_slow), net/ipv4/fib_frontend.c (fib_validate_source), net/ipv6/ip6_input.c
+(ip6_rcv_core), net/ipv6/ip6_output.c (ip6_forward).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from fwaudit.model.host import Host
+from fwaudit.netfilter.facts import MULTICAST
+from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.path.route import LINK_LOCAL6, LOOPBACK6, Fib, Hop
+
+_LOOPBACK4 = IntervalSet((127 << 24, 128 << 24))
+_ZERONET = IntervalSet((0, 1))  # the rest of 0/8 is unicast since Linux 5.3 (include/linux/in.h, ipv4_is_zeronet)
+_LIMITED_BROADCAST = IntervalSet((0xFFFFFFFF, 1 << 32))
+_ALL_HOSTS = {4: IntervalSet.of(0xE0000001), 6: IntervalSet.of(0xFF01 << 112 | 1, 0xFF02 << 112 | 1)}
+_LINK_GROUPS4 = IntervalSet((0xE0000000, 0xE0000100))
+_HOST_GROUPS = IntervalSet.from_ranges(
+    ((0xFF00 | flags << 4 | scope) << 112, ((0xFF00 | flags << 4 | scope) + 1 << 112) - 1)
+    for flags in range(16) for scope in (0, 1))
+SPECIAL_SOURCES = {4: (_LOOPBACK4, _ZERONET, _LIMITED_BROADCAST, _LINK_GROUPS4),
+                   6: (LOOPBACK6, IntervalSet((0, 1)), LINK_LOCAL6, _HOST_GROUPS)}
+"""Sources that the kernel's own checks tell from others, whatever the routes are."""
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def remembered(method: Callable[Concatenate[Admission, _Arguments], _Result]) -> Callable[
+        Concatenate[Admission, _Arguments], _Result]:
+    """Keeps the answers of a method: every packet of an interface asks for the same few settings."""
+
+    @wraps(method)
+    def look(self: Admission, /, *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        key = (method.__name__, *arguments)
+        if key not in self.memory:
+            self.memory[key] = method(self, *arguments, **named)
+        return self.memory[key]  # type: ignore[return-value]
+
+    return look
+
+
+class Admission:
+    """Which sources the kernel takes at all from an interface, before and in routing."""
+
+    def __init__(self, host: Host, fibs: dict[int, Fib]) -> None:
+        self._host = host
+        self._fibs = fibs
+        self._local = {
+            family: _local_addresses(host, family) for family in (4, 6)
+        }
+        self._sources: dict[tuple[str, str], list[tuple[IntervalSet, str]]] = {}
+        self.memory: dict[tuple[object, ...], object] = {}
+
+    def own_addresses(self, family: int) -> IntervalSet:
+        """Every address of the host's interfaces."""
+        return self._local[family]
+
+    def early(self, family: int, iif: str, dst: int) -> IntervalSet:
+        """Sources of packets that reach the first hook. IPv6 drops loopback and multicast sources before it, and what
+        is sent to groups of the host's own or of no scope (ip6_rcv_core)."""
+        universe = self._fibs[family].universe
+        if family == 4:
+            return universe
+        if iif == "lo":
+            return universe - MULTICAST[6]
+        if dst == 1 or dst in _HOST_GROUPS:
+            return EMPTY
+        return universe - MULTICAST[6] - LOOPBACK6
+
+    def martian_sources(self, family: int, iif: str, dst: int) -> IntervalSet:
+        """Sources that come in by no wire, whatever the routes are (ip_route_input_slow, ip_mc_validate_source).
+
+        0.0.0.0 may ask everybody, as DHCP clients do: limited broadcast, or a group of the link.
+        """
+        if family == 6:
+            return EMPTY
+        if dst == 0:  # everybody, for a sender without an address alone
+            return self._fibs[4].universe - _ZERONET
+        if dst in _LIMITED_BROADCAST:
+            return MULTICAST[4] | _LIMITED_BROADCAST
+        return self._martians(iif, dst in _LINK_GROUPS4)
+
+    @remembered
+    def _martians(self, iif: str, from_nobody: bool) -> IntervalSet:
+        refused = MULTICAST[4] | _LIMITED_BROADCAST
+        if not from_nobody:
+            refused = refused | _ZERONET
+        return refused if self.flag("net.ipv4.conf.{}.route_localnet", iif) else refused | _LOOPBACK4
+
+    def sources(self, family: int, iif: str, dst: int, mark: int | None, oif: str = "lo") -> list[
+            tuple[IntervalSet, str]]:
+        """(sources, why) that routing refuses or cannot tell for a packet that it sends on to ``oif``, or, lo, takes
+        for this host; IPv4 only (fib_validate_source).
+
+        ``why`` empty: refused as the host's own or by rp_filter; else undecided, and why.
+        """
+        if family == 6:
+            return []
+        if self._fibs[4].custom:
+            return self._find_sources(iif, dst, mark, oif)
+        found = self._sources.get((iif, oif))  # neither destination nor mark choose among tables
+        if found is None:
+            found = self._sources[iif, oif] = self._find_sources(iif, dst, mark, oif)
+        return found
+
+    def _find_sources(self, iif: str, dst: int, mark: int | None, oif: str) -> list[tuple[IntervalSet, str]]:
+        mode = self.rp_filter(iif)
+        if mode is None:
+            return [(self._fibs[4].universe, "the source checks of this host (sysctl not read)")]
+        accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
+        fib = self._fibs[4]
+        if mode == 0 and not fib.custom:
+            return [(EMPTY if accept_local else self._local[4], "")]
+        refused = EMPTY
+        out: list[tuple[IntervalSet, str]] = []
+        valid_mark = self.flag("net.ipv4.conf.{}.src_valid_mark", iif)
+        for area, hop in fib.lookup(None, dst, oif, mark if valid_mark else 0):
+            if oif == "lo":
+                area = area - _ZERONET  # asks everybody, and is not looked up
+            if hop.kind == "unknown":
+                out.append((area, hop.why))
+            elif hop.kind in ("none", "unreachable", "prohibit", "blackhole"):
+                refused = refused | (area if mode else EMPTY)
+            else:
+                usable = hop.kind == "unicast" or (hop.kind == "local" and accept_local)
+                if not usable or (mode == 1 and iif not in hop.devices):
+                    refused = refused | area
+        return [(refused, ""), *out]
+
+    @remembered
+    def rp_filter(self, iif: str) -> int | None:
+        """The larger of all and the interface's (Documentation/networking/ip-sysctl.rst); None where not read."""
+        values = [self._host.setting(f"net.ipv4.conf.{name}.rp_filter") for name in ("all", iif)]
+        return max((value for value in values if value is not None), default=None)
+
+    @remembered
+    def flag(self, pattern: str, iif: str) -> bool:
+        """A switch that holds when set for all or for the interface (IN_DEV_ORCONF)."""
+        return any(self._host.setting(pattern.format(name)) for name in ("all", iif))
+
+    @remembered
+    def forwards(self, family: int, iif: str) -> bool | None:
+        """Whether packets from ``iif`` are forwarded; None where the settings were not read.
+
+        IPv4 asks the incoming interface (IN_DEV_FORWARD), IPv6 the switch for all (ip6_forward), or the interface's
+        force_forwarding (Linux 6.17).
+        """
+        host = self._host
+        if family == 4:
+            own = host.setting(f"net.ipv4.conf.{iif}.forwarding")
+            value = own if own is not None else host.setting("net.ipv4.ip_forward")
+            return None if value is None else value != 0
+        value = host.setting("net.ipv6.conf.all.forwarding")
+        if value is None:
+            return None
+        return value != 0 or bool(host.setting(f"net.ipv6.conf.{iif}.force_forwarding"))
+
+    def unforwardable(self, family: int, iif: str, oif: str) -> IntervalSet:
+        """Sources that IPv6 does not forward: unspecified, loopback, link-local, multicast.
+
+        Not asked where the packet leaves by the interface that it came in by (net/ipv6/ip6_output.c, ip6_forward).
+        """
+        if family == 4 or iif == oif:
+            return EMPTY
+        return IntervalSet((0, 1)) | LOOPBACK6 | LINK_LOCAL6 | MULTICAST[6]
+
+    def martian_destination(self, dst: int, iif: str) -> bool:
+        """IPv4 destinations that never route in from a wire: 127/8 without route_localnet."""
+        return dst in _LOOPBACK4 and not self.flag("net.ipv4.conf.{}.route_localnet", iif)
+
+
+def special_destination(family: int, dst: int) -> Hop | None:
+    """The hop of destinations that no routing table decides: limited broadcast, 0.0.0.0 too, is local.
+
+    So is multicast, where the host has joined the group, which is known of all-hosts alone (ip_route_input_rcu,
+    ip_check_mc_rcu, ip6_mc_input).
+    """
+    if family == 4 and (dst in _LIMITED_BROADCAST or dst in _ZERONET):
+        return Hop("broadcast")
+    if dst not in MULTICAST[family]:
+        return None
+    if dst in _ALL_HOSTS[family]:
+        return Hop("multicast")
+    return Hop("unknown", why="whether this host has joined the multicast group")
+
+
+def _local_addresses(host: Host, family: int) -> IntervalSet:
+    """Every address of the host's interfaces (what inet_lookup_ifaddr_rcu finds)."""
+    return IntervalSet.of(*(address.value for interface in host.interfaces.values()
+                            for address in interface.addresses if address.family == family))
