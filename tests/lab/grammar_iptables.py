@@ -23,6 +23,7 @@ _TYPES = {
     4: ("LOCAL", "UNICAST", "BROADCAST", "MULTICAST", "ANYCAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT", "UNSPEC"),
     6: ("LOCAL", "UNICAST", "MULTICAST", "ANYCAST", "UNREACHABLE", "UNSPEC"),
 }
+EVERY_PORT = "0:65535"
 _STATES = ("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "DNAT", "SNAT")
 
 
@@ -136,14 +137,11 @@ class IptablesGrammar:
         return "+" if draw < 0.17 else name
 
     def ports(self, proto: str) -> str:
-        """``--dport`` or ``--sport`` of tcp or udp."""
-        pool = self.pool
-        words = [f"-m {proto}"]
-        if pool.chance(0.85):
-            words.append(self.negated(f"--dport {self.port_or_span()}"))
-        else:
-            words.append(self.negated(f"--sport {self.port_or_span()}"))
-        return " ".join(words)
+        """``--dport`` or ``--sport`` of tcp or udp. ``! --dport 0:65535``, which matches nothing, leaves no trace in
+        what the savers print (docs/coverage.md): nobody could know of it."""
+        option = "--dport" if self.pool.chance(0.85) else "--sport"
+        ports = self.port_or_span()
+        return f"-m {proto} {self.negated(f'{option} {ports}', 0.0 if ports == EVERY_PORT else 0.2)}"
 
     def port_or_span(self) -> str:
         pool = self.pool
