@@ -70,8 +70,8 @@ class BaseChain(NamedTuple):
 def base_chains(ruleset: Ruleset, family: int, hook: Hook, device: str = "") -> tuple[BaseChain, ...]:
     """The base chains that a packet of ``family`` (4 or 6) meets on ``hook``, in the order they run.
 
-    ``device``: the packet's interface, for chains of family netdev. Chains of equal priority run in the order in which
-    they were registered, which no dump tells: legacy tables first here, then as listed.
+    ``device``: the packet's interface, for chains of family netdev. Of chains of equal priority the one that was
+    registered last runs first, and no dump tells which that is: legacy tables first here, then as listed.
     """
     found: list[BaseChain] = []
     for table in ruleset.tables:

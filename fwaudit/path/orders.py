@@ -1,4 +1,5 @@
-"""Base chains of one priority on one hook: they run in the order in which they were registered, which no dump tells.
+"""Base chains of one priority on one hook: the one that was registered last runs first (net/netfilter/core.c,
+nf_hook_entries_grow), and in which order they were registered no dump tells.
 
 Mostly that is all one: what either drops is dropped. It matters where one changes what the other asks about (a mark,
 the destination), and where one of two nat chains translates addresses, since the others are not asked any more then,

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import oracle_frames as frames
 from oracle_world import SYNC, TABLE, World
+
+from fwaudit.netfilter.hooks import IP_FAMILIES, BaseChain
 
 _NETFILTER, _GROUP_NFTRACE, _TRACE = 12, 9, 10 << 8 | 17
 _ADD_MEMBERSHIP, _SOL_NETLINK, _RCVBUFFORCE = 1, 270, 33
@@ -22,6 +24,7 @@ _TABLE, _CHAIN, _HANDLE, _TYPE, _VERDICT, _NETWORK, _TRANSPORT = 1, 2, 3, 4, 5, 
 _NFPROTO, _POLICY, _ID = 15, 16, 6
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 _DROP = 0
+_NEVER = (1 << 62, 0)
 
 SWITCH = f"""
 table inet {TABLE} {{
@@ -110,16 +113,28 @@ class Listing:
     """Which rule an event is about, by the ruleset that is in force.
 
     The kernel tells the packet's family, not the table's; a table of that family goes before one of family inet.
+    The rules have been loaded at once, so that handles tell in which order base chains were registered.
     """
 
     def __init__(self, world: World) -> None:
         document = json.loads(world.machine.run(["nft", "-j", "-a", "list", "ruleset"]))
         self._families: dict[tuple[str, str], set[str]] = {}
         self._numbers: dict[tuple[str, str, str, int], int] = {}
+        self._registered: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._nat = {4: _NEVER, 6: _NEVER}
+        tables: dict[tuple[str, str], int] = {}
         counted: dict[tuple[str, str, str], int] = {}
         for entry in document["nftables"]:
             (kind, value), = entry.items()
-            if kind == "chain":
+            if kind == "table":
+                tables[value["family"], value["name"]] = value["handle"]
+            elif kind == "chain":
+                place = tables[value["family"], value["table"]], value["handle"]
+                self._registered[value["family"], value["table"], value["name"]] = place
+                if value.get("type") == "nat":
+                    for family, names in IP_FAMILIES.items():
+                        if value["family"] in names:
+                            self._nat[family] = min(self._nat[family], place)
                 self._families.setdefault((value["table"], value["name"]), set()).add(value["family"])
             elif kind == "rule":
                 chain = value["family"], value["table"], value["chain"]
@@ -136,3 +151,13 @@ class Listing:
     def number(self, event: Event) -> int:
         """The number of the rule in its chain, from 1, as iptables and the engine count."""
         return self._numbers[self.family(event), event.table, event.chain, event.handle]
+
+    def ordered(self, chains: Sequence[BaseChain], family: int) -> tuple[BaseChain, ...]:
+        """Base chains of one hook as the kernel runs them: of one priority, the last one registered goes first
+        (net/netfilter/core.c, nf_hook_entries_grow), and NAT's own hooks came with the first chain of type nat
+        (nf_nat_core.c, nf_nat_register_fn)."""
+        def place(base: BaseChain) -> tuple[int, ...]:
+            own = self._registered[base.table.family, base.table.name, base.chain.name]
+            hook = self._nat[family] if base.chain.kind == "nat" else own
+            return (base.place[0], *(-number for number in hook), base.chain.priority, *(-number for number in own))
+        return tuple(sorted(chains, key=place))

@@ -19,17 +19,19 @@ from oracle_predict import Predictor
 from oracle_world import World
 from prove_oracle import again, the_world, written
 
-from fwaudit.model.condition import All, AnyOf, Masked, Not, Unknown
-from fwaudit.model.ruleset import Continue, Dnat, Goto, Inline, Jump, Return, Rule, Snat, Table
+from fwaudit.model.condition import All, AnyOf, In, Masked, Not, Unknown
+from fwaudit.model.ruleset import Continue, Dnat, Goto, Hook, Inline, Jump, Return, Rule, Snat, Table, Template
 from fwaudit.model.verdict import Query, Trace
 from fwaudit.netfilter.denote import resolve
 from fwaudit.netfilter.facts import MULTICAST, facts_of
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.path.orders import Order
 
 PACKETS = 50
 """Packets that are traced through one ruleset."""
 PROFILES = tuple(each for each in grammar_case.PROFILES if each not in ("legacy", "filter"))
 """Rulesets that may be without iptables-legacy, whose rules the kernel does not trace."""
+_OF_CONNECTION = ("ct_", "orig_", "reply_")
 
 
 class Place(NamedTuple):
@@ -92,6 +94,7 @@ def traced(world: World, packets: Sequence[Packet]) -> list[list[Event]]:
 def _compare(world: World, predictor: Predictor, packets: Sequence[Packet], out: Result, profile: str,
              seed: str) -> None:
     known, rules = Listing(world), Rules(predictor)
+    _tell_order(predictor, known)
     for index, (packet, events) in enumerate(zip(packets, traced(world, packets), strict=True)):
         if packet.dst in MULTICAST[packet.family]:
             out.counts[profile, "to groups"] += 1  # whether the host has joined one is in no snapshot
@@ -116,6 +119,16 @@ def _compare(world: World, predictor: Predictor, packets: Sequence[Packet], out:
                 "kernel": [str(each) for each in theirs], "engine": [str(each) for each in ours],
                 "disposition": trace.disposition, "rules": case.rules, "sysctl": case.sysctl,
                 "again": f"scripts/prove --trace {len(packets)} --seed {seed.partition('.')[0]} --profile {profile}"})
+
+
+def _tell_order(predictor: Predictor, known: Listing) -> None:
+    """The engine tries both orders of chains of one priority; which one of them it is, is known here."""
+    tables = predictor.engine.tables
+
+    def orders(family: int, hook: Hook, device: str) -> tuple[Order, ...]:
+        return (known.ordered(tables.base_chains(family, hook, device), family),)
+
+    setattr(tables, "orders", orders)  # noqa: B010 - a method
 
 
 def path_of(trace: Trace) -> list[Place]:
@@ -174,15 +187,15 @@ class Rules:
             if at == len(ours) or ours[at] != place:
                 if self._is_partial(place) and self._has_idle_part(place, family):
                     continue
-                return self._difference([place, *ours[: at + 1]])
+                return self._difference(ours[:at], [*ours[at : at + 1], place])
             at += 1
         left = next((number for number in range(at, len(ours)) if not self._is_partial(ours[number])), None)
-        return "same" if left is None else self._difference(ours[: left + 1])
+        return "same" if left is None else self._difference(ours[:left], [ours[left]])
 
-    def _difference(self, places: Sequence[Place]) -> str:
-        """What to call it that the ways part at the last of these, or within a rule of several parts before it."""
-        doubtful = any(self._is_doubtful(place) for number, place in enumerate(places)
-                       if number in (0, len(places) - 1) or self._is_partial(place))
+    def _difference(self, before: Sequence[Place], places: Sequence[Place]) -> str:
+        """What to call it that the ways part at ``places``, or within a rule of several parts before them."""
+        doubtful = any(self._is_doubtful(place, before) for place in places) or any(
+            self._is_doubtful(place, ()) for place in before if self._is_partial(place))
         return "doubtful" if doubtful else "another path"
 
     def _is_partial(self, place: Place) -> bool:
@@ -194,8 +207,11 @@ class Rules:
         """A rule that does nothing to some packets: ``vmap { "wg0" : continue, … }``."""
         return any(self._is_idle(rule, place, family) for rule in _flat(self._rules.get(place, [])))
 
-    def _is_doubtful(self, place: Place) -> bool:
-        """Whether the rule asks something that the engine cannot know."""
+    def _is_doubtful(self, place: Place, before: Sequence[Place]) -> bool:
+        """Whether the rule asks something that the engine cannot know; behind a rule that gives the packet a template,
+        that is all that is asked of its connection."""
+        is_template = any(isinstance(rule.target, Template)
+                          for each in before for rule in _flat(self._rules.get(each, [])))
         families = {"ip": (4,), "ip6": (6,)}.get(place.family, (4, 6))
         backend = self._tables[place.family, place.table].backend
         todo = [resolve(each, self._facts, family, backend) for family in families
@@ -204,6 +220,8 @@ class Rules:
             condition = todo.pop()
             if isinstance(condition, Unknown) or (isinstance(condition, Masked) and condition.field == "src"):
                 return True  # bits of the source are not told apart
+            if is_template and isinstance(condition, In | Masked) and condition.field.startswith(_OF_CONNECTION):
+                return True
             if isinstance(condition, All | AnyOf):
                 todo += condition.parts
             elif isinstance(condition, Not):

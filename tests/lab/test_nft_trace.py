@@ -22,3 +22,14 @@ def test_packets_meet_the_rules_that_the_engine_names(profile: str) -> None:
     assert not result.findings, (len(result.findings), result.findings[0])
     assert found["same"] > 300 and found["rules"] > 200, found  # rules were met, or the test says nothing
     assert found["doubtful"] + found["undecided"] < found["packets"] / 5, found
+
+
+@pytest.mark.parametrize(("seed", "profile"), [
+    (125, "mixed"), (316, "native"), (94, "native"), (382, "native"),  # chains of one priority: the last one goes first
+    (66, "iptables"),  # what a rule behind a template asks of the connection, no snapshot tells
+])
+def test_what_a_campaign_has_found(seed: int, profile: str) -> None:
+    requires("iptables-nft-restore", "nft", "ipset", "ip", root=True)
+    found = trace_unit(Plan("trace", seed, profile, 50), 0)
+    assert not found.findings, found.findings[0]
+    assert found.counts[profile, "same"] >= 41
