@@ -55,7 +55,11 @@ class Fib:
         rules = host.policy_rules.get(family)
         self.rules: tuple[PolicyRule, ...] = tuple(sorted(rules, key=lambda r: r.priority)) if rules else tuple(
             PolicyRule(family, priority, table=table) for table, priority in _DEFAULT_RULES[family])
-        self.custom = any(not _is_default(rule) for rule in self.rules)
+        self._first: dict[int | None, int] = {}  # where the rules of a priority begin
+        for place, rule in enumerate(self.rules):
+            self._first.setdefault(rule.priority, place)
+        self.custom = any(not _is_default(rule) for rule in self.rules) or any(
+            route.from_prefix for route in routes or ())
         vrfs = {name for name, interface in host.interfaces.items() if interface.kind == "vrf"}
         self._in_vrf = vrfs | {name for name, interface in host.interfaces.items() if interface.master in vrfs}
         self._areas: dict[str, list[tuple[IntervalSet, Route]]] = {}
@@ -90,9 +94,11 @@ class Fib:
 
     def _look(self, dst: int | None, src: int | None, iif: str, mark: int | None, oif: str) -> Iterator[
             tuple[IntervalSet, Hop]]:
-        left = self.universe
-        for rule in self.rules:
-            if rule.action == "nop":
+        coming: dict[int, IntervalSet] = {0: self.universe}  # who is asked from which rule on
+        left = EMPTY
+        for place, rule in enumerate(self.rules):
+            left = left | coming.pop(place, EMPTY)
+            if rule.action == "nop" or not left:
                 continue
             applies = self._applies(rule, dst, src, iif, mark, oif) & left
             if not applies:
@@ -101,15 +107,21 @@ class Fib:
             if unsure:
                 yield applies, Hop("unknown", why=unsure)
                 left = left - applies
-                continue
-            if rule.action == "lookup":
-                for area, hop in self._table(rule, dst, applies, oif):
+            elif rule.action == "lookup":
+                for area, hop in self._table(rule, dst, src, applies, oif):
                     yield area, hop
                     left = left - area
-            elif rule.action in ("blackhole", "unreachable", "prohibit"):
+            elif rule.action == "goto":
+                target = self._first.get(rule.goto, 0)
+                if target > place:
+                    coming[target] = coming.get(target, EMPTY) | applies
+                else:  # which no kernel has (fib_rules.c, fib_nl_newrule)
+                    yield applies, Hop("unknown", why=f"ip rule {rule.priority} goes to a rule that is not behind it")
+                left = left - applies
+            else:
                 yield applies, Hop(rule.action)
                 left = left - applies
-            if not left:
+            if not left and not coming:
                 return
         if left:
             yield left, NO_ROUTE
@@ -142,18 +154,27 @@ class Fib:
     def _network(self, low: int, prefix: int) -> IntervalSet:
         return IntervalSet((low, low + (1 << (self._width - prefix))))
 
-    def _table(self, rule: PolicyRule, dst: int | None, applies: IntervalSet, oif: str) -> Iterator[
+    def _table(self, rule: PolicyRule, dst: int | None, src: int | None, applies: IntervalSet, oif: str) -> Iterator[
             tuple[IntervalSet, Hop]]:
         """What one table says to the peers in ``applies``; peers without a route in it go on to the next rule."""
         table = rule.table or "main"
+        left = applies
         if dst is not None:
             for route in self._longest(table, dst, rule.suppress_prefix, oif):
-                if route.kind != "throw":
-                    yield applies, _hop(route)
-                return
+                here = left
+                if route.from_prefix:
+                    senders = self._network(route.from_low, route.from_prefix)
+                    here = left & senders if src is None else left if src in senders else EMPTY
+                if here:
+                    left = left - here
+                    if route.kind != "throw":
+                        yield here, _hop(route)
+                if not left:
+                    return
             return
-        left = applies
         for area, route in self._by_length(table):
+            if route.from_prefix and (src is None or src not in self._network(route.from_low, route.from_prefix)):
+                continue
             if rule.suppress_prefix is not None and route.prefix <= rule.suppress_prefix:
                 continue
             if oif and oif not in route.devices and route.kind != "local":
@@ -184,7 +205,7 @@ class Fib:
             routes = self._tables[table][prefix].get(low)
             if not routes or (suppress is not None and prefix <= suppress):
                 continue
-            for route in sorted(routes, key=lambda r: (r.down, r.metric)):
+            for route in _by_preference(routes):
                 if not oif or oif in route.devices:
                     yield route
 
@@ -195,9 +216,17 @@ class Fib:
             found = self._areas[table] = []
             for prefix in self._lengths.get(table, ()):
                 for low in sorted(self._tables[table][prefix]):
-                    for route in sorted(self._tables[table][prefix][low], key=lambda r: (r.down, r.metric)):
+                    for route in _by_preference(self._tables[table][prefix][low]):
                         found.append((self._network(low, prefix), route))
         return found
+
+
+def _by_preference(routes: list[Route]) -> list[Route]:
+    """The routes of one prefix, in the order in which they are tried. Where IPv6 has some for certain sources alone, it
+    does not look at the others, but of ::/0 (ip6_fib.c, fib6_node_lookup_1 and fib6_node_lookup)."""
+    if routes[0].prefix and any(route.from_prefix for route in routes):
+        routes = [route for route in routes if route.from_prefix]
+    return sorted(routes, key=lambda route: (route.down, -route.from_prefix, route.metric))
 
 
 def _hop(route: Route) -> Hop:
@@ -219,6 +248,6 @@ def _unsure(rule: PolicyRule, mark: int | None) -> str:
         return f"ip rule {rule.priority} asks for protocol or ports"
     if rule.mark is not None and mark is None:
         return f"ip rule {rule.priority} asks for a mark that is not known"
-    if rule.action not in ("lookup", "blackhole", "unreachable", "prohibit"):
+    if rule.action not in ("lookup", "blackhole", "unreachable", "prohibit", "goto"):
         return f"ip rule {rule.priority} has the action {rule.action}"
     return ""

@@ -76,7 +76,24 @@ def test_not_in_front_of_what_is_not_modelled_may_speak_of_everybody() -> None:
     assert way(marked, mark=8) == "blackhole"
 
 
-def test_goto_and_vrf_rules_are_undecided_where_they_apply() -> None:
-    assert way(PolicyRule(4, 100, action="goto", goto=32766)) == "ip rule 100 has the action goto"
+def test_a_goto_passes_over_the_rules_between() -> None:
+    over = PolicyRule(4, 100, action="goto", goto=300, src=SRC)
+    between, target = PolicyRule(4, 200, action="prohibit"), PolicyRule(4, 300, table="vpn", src=SRC)
+    assert way(over, between, target) == "wg0"
+    assert way(over, between, target, src=OUTSIDE) == "prohibit"
+    assert way(over, between, PolicyRule(4, 300, action="goto", goto=32766), target) == "eth0"
+    assert way(PolicyRule(4, 100, action="goto", goto=300, mark=7), between, target, mark=7) == "wg0"
+    assert way(PolicyRule(4, 100, action="goto", goto=300, mark=7), between, target, mark=None) == (
+        "ip rule 100 asks for a mark that is not known")
+
+
+@pytest.mark.parametrize("goto", [100, 50, 301, None])
+def test_a_goto_that_no_kernel_has_is_undecided(goto: int | None) -> None:
+    rule = PolicyRule(4, 100, action="goto", goto=goto, src=SRC)
+    assert way(rule, PolicyRule(4, 300, table="vpn")) == "ip rule 100 goes to a rule that is not behind it"
+    assert way(rule, PolicyRule(4, 300, table="vpn"), src=OUTSIDE) == "wg0"
+
+
+def test_vrf_rules_are_undecided_where_they_apply() -> None:
     assert way(PolicyRule(4, 100, action="l3mdev")) == "eth0"
     assert way(PolicyRule(4, 100, action="l3mdev"), iif="eth2") == "ip rule 100 has the action l3mdev"
