@@ -95,8 +95,12 @@ def is_on(chain: Chain, device: str) -> bool:
         device == name or (name.endswith("*") and device.startswith(name[:-1])) for name in chain.devices)
 
 
+def nat_place(hook: Hook) -> int:
+    """The priority of NAT itself on a hook that it has."""
+    return NAT_DESTINATION if hook in ("prerouting", "output") else NAT_SOURCE
+
+
 def _place(chain: Chain) -> tuple[int, int]:
-    if chain.kind == "nat":
-        core = NAT_DESTINATION if chain.hook in ("prerouting", "output") else NAT_SOURCE
-        return core, chain.priority
+    if chain.kind == "nat" and chain.hook:
+        return nat_place(chain.hook), chain.priority
     return chain.priority, _BEHIND_NAT

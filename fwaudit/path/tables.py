@@ -48,11 +48,13 @@ class Tables:
         return found
 
     def orders(self, family: int, hook: Hook, device: str) -> tuple[Order, ...]:
-        """The orders in which the kernel may run them, where that makes a difference; one, where it does not."""
+        """The orders in which the kernel may run them, where that makes a difference; one, where it does not, and none
+        where there are too many."""
         key = (family, hook, device)
         found = self._orders.get(key)
         if found is None:
-            found = self._orders[key] = orders(self.base_chains(*key), lambda base: self.chain(base, family))
+            found = self._orders[key] = orders(
+                self.base_chains(*key), lambda base: self.chain(base, family), hook)
         return found
 
     def evaluate(self, base: BaseChain, family: int, state: PacketState) -> StepFunction:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
 from fwaudit.model.verdict import Answerer, Disposition, Step
-from fwaudit.netfilter.hooks import CONNTRACK, NAT_DESTINATION, NAT_SOURCE, BaseChain
+from fwaudit.netfilter.hooks import CONNTRACK, BaseChain, nat_place
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, STATE_UNTRACKED
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.packet.steps import StepFunction
@@ -112,6 +112,10 @@ class Walk:
         orders = self.tables.orders(self.family, hook, device)
         if len(orders) > 1:
             passed = [world for order in orders for world in self._pass(worlds, order, hook, looped)]
+        elif not orders:
+            for world in worlds:
+                self.undecided(world, f"the order of the chains of one priority on {hook}")
+            return []
         elif orders[0] or hook not in _ONLY_CHAINS:
             passed = self._pass(worlds, orders[0], hook, looped)
         else:
@@ -124,7 +128,7 @@ class Walk:
         """The base chains in one order, with what the kernel does between them."""
         tracked = looped or hook not in ("prerouting", "output")
         turned = looped
-        turning = _nat_place(hook)
+        turning = nat_place(hook)
         for base in chains:
             if looped and base.chain.kind == "nat":
                 continue
@@ -279,10 +283,6 @@ def _does(target: object) -> str:
     words = {"inline": "jump", "setmark": "mark", "copymark": "mark", "snat": "snat", "netmapdnat": "netmap",
              "changeset": "set", "undecidable": "undecided", "dnat": "dnat", "notrack": "notrack"}
     return words.get(name, name)
-
-
-def _nat_place(hook: Hook) -> int:
-    return NAT_DESTINATION if hook in ("prerouting", "output") else NAT_SOURCE
 
 
 def _nat_done(hook: Hook) -> int:

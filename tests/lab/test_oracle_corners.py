@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
-from itertools import product
+from itertools import permutations, product
 
 import pytest
 from grammar_pool import PEERS
 from oracle_frames import TCP, UDP, Packet
 from oracle_predict import Predictor, judge
-from oracle_world import BRIDGE, Case, World
+from oracle_world import Case, World
 from requirements import requires
 
 pytestmark = pytest.mark.lab
@@ -86,3 +86,43 @@ def test_which_packets_go_out_through_ipsec_no_snapshot_tells(world: World) -> N
 COMMIT
 """}), (4,))
     assert counts["undecided"] > 20 < counts["agree"], counts
+
+
+def table(name: str, hook: str, priority: int, *rules: str) -> str:
+    """An nft table of one chain."""
+    inside = "\n    ".join(rules)
+    return (f"table ip {name} {{\n  chain c {{\n    type filter hook {hook} priority {priority}; policy accept;\n"
+            f"    {inside}\n  }}\n}}\n")
+
+
+TRACKED_FIRST = table("before", "forward", -300, "ct state established accept")
+AT_CONNTRACK = table("at", "prerouting", -200, "tcp dport 22 ct state new drop", "udp dport 80 drop")
+
+
+@pytest.mark.parametrize("rules", [AT_CONNTRACK, TRACKED_FIRST + AT_CONNTRACK])
+def test_a_chain_at_the_priority_of_connection_tracking_is_before_or_behind_it(world: World, rules: str) -> None:
+    counts = compare(world, Case({"native": rules}, families=(4,)), (4,))
+    undecided = 2 * len([packet for packet in packets(4) if (packet.proto, packet.dport) == (TCP, 22)])
+    assert 0 < counts["undecided"] <= undecided and counts["agree"] >= 2 * len(packets(4)) - undecided, counts
+
+
+def test_the_kernel_runs_the_chain_first_that_was_registered_last(world: World) -> None:
+    """Both of these are met: so whichever the kernel does, is one of the orders."""
+    seen = set()
+    for rules in (AT_CONNTRACK, TRACKED_FIRST + AT_CONNTRACK):
+        world.load(Case({"native": rules}))
+        seen.add(world.ask([Packet(4, "eth0", int(ip_address("198.51.100.7")), int(ip_address("203.0.113.10")), TCP,
+                                   40000, 22)])[0].kind)
+    assert seen == {"lost", "input"}
+
+
+def test_three_chains_of_one_priority(world: World) -> None:
+    """Registered in every order; what the kernel does is always one of the ways."""
+    parts = [table(name, "prerouting", 7, rule) for name, rule in (
+        ("a", "meta mark set 0x1"), ("b", "meta mark set 0x2"), ("c", "meta mark 0x1 tcp dport 22 drop"))]
+    lost = set()
+    for order in permutations(parts):
+        counts = compare(world, Case({"native": "".join(order)}, families=(4,)), (4,))
+        lost.add(counts.get("lost", 0))
+        assert counts["undecided"] < counts["agree"]
+    assert len(lost) == 2  # two of the six orders drop, the others do not

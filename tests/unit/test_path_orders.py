@@ -1,4 +1,4 @@
-"""Base chains of one priority: both orders, where they make a difference."""
+"""Base chains of one priority: all orders, where they make a difference."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fwaudit.model.condition import In, Masked
 from fwaudit.model.ruleset import Accept, Chain, Dnat, Drop, Rule, Ruleset, SetMark, Table, Target
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.netfilter.facts import facts_of
+from fwaudit.packet.fields import STATE_NEW
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.parse.host import parse_host
 from fwaudit.path.state import PacketState
@@ -47,3 +48,44 @@ def test_orders(first: Chain, second: Chain, ways: set[str]) -> None:
         walk = Walk(Tables(host, facts_of(host)), host, 4)
         worlds = walk.hook([World(PacketState(4, 6, dst=1, dport=80, iif="eth0"), ALL)], "prerouting", "eth0")
         assert {str(w.state.dst) for w in worlds} | {end.disposition for end in walk.ends} == ways
+
+
+def ways(*chains: Chain, answer: bool = False) -> set[str]:
+    host = replace(parse_host(Snapshot({})), ruleset=Ruleset(tuple(
+        Table("native", "ip", f"t{number}", {"c": each}) for number, each in enumerate(chains))))
+    walk = Walk(Tables(host, facts_of(host)), host, 4)
+    state = PacketState(4, 6, dst=1, dport=80, iif="eth0")
+    if answer:  # to a connection whose source, 7, was translated to 1
+        state = state._replace(ct_direction=1, ct_snat=1, orig_src=7, orig_sport=80, answers=(1, 0))
+    worlds = walk.hook([World(state, ALL)], "prerouting", "eth0")
+    return {str(world.state.mark) for world in worlds} | {
+        end.disposition + (": " + end.reason if end.reason else "") for end in walk.ends}
+
+
+def mark(value: int, condition: In | Masked | None = None, priority: int = 0) -> Chain:
+    return chain(SetMark("mark", value), condition, priority)
+
+
+def test_three_chains_run_in_any_order() -> None:
+    """Of three that write a mark, any may be the last one; as listed and reversed would miss the middle one."""
+    assert ways(mark(1), mark(2), mark(3)) == {"1", "2", "3"}
+    assert ways(mark(1), mark(2), chain(Drop(), MARKED), chain(Accept())) == {"1", "2", "dropped"}
+    assert ways(mark(1), mark(2, priority=1), chain(Drop(), MARKED)) == {"2", "dropped"}
+
+
+def test_more_orders_than_are_walked_leave_it_undecided() -> None:
+    many = [mark(1 << number) for number in range(5)]
+    assert ways(*many[:4]) == {"1", "2", "4", "8"}
+    assert ways(*many) == {"undecided: the order of the chains of one priority on prerouting"}
+    assert ways(*[chain(Drop(), MARKED)] * 300) == {"0"}  # which have nothing to do with one another
+
+
+@pytest.mark.parametrize(("priority", "expected"), [(-201, {"0"}), (-200, {"0", "1"}), (-199, {"1"})])
+def test_connection_tracking_stands_in_line_with_chains_of_its_priority(priority: int, expected: set[str]) -> None:
+    assert ways(mark(1, In("ct_state", IntervalSet.of(STATE_NEW)), priority)) == expected
+    assert ways(mark(1, In("proto", IntervalSet.of(6)), priority)) == {"1"}
+
+
+@pytest.mark.parametrize(("priority", "expected"), [(-101, {"0"}), (-100, {"0", "1"}), (-99, {"1"})])
+def test_an_answer_is_turned_back_among_chains_of_the_priority_of_nat(priority: int, expected: set[str]) -> None:
+    assert ways(mark(1, In("dst", IntervalSet.of(7)), priority), answer=True) == expected
