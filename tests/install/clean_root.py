@@ -1,7 +1,12 @@
-"""A fresh Debian or Ubuntu in a folder, by debootstrap, from the mirror that this machine's own apt uses."""
+"""A fresh Debian or Ubuntu in a folder, by debootstrap, from the mirror that this machine's own apt uses.
+
+What debootstrap makes is made once for a test run, and copied for each test that wants one: a copy takes a second.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import platform
 import shutil
 import stat
@@ -14,7 +19,7 @@ from types import TracebackType
 # What apt and dpkg keep for themselves, and what is no file of the system's own.
 _NOT_COMPARED = ("var/lib/dpkg", "var/lib/apt", "var/cache", "var/log", "proc", "sys", "dev", "run", "tmp")
 _QUIET = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", "TERM": "dumb",
-          "DEBIAN_FRONTEND": "noninteractive"}
+          "DEBIAN_FRONTEND": "noninteractive", "DPKG_FORCE": "unsafe-io"}
 _BOOTSTRAP = 'debootstrap --variant=minbase "$@" || { tail -n 20 "$2/debootstrap/debootstrap.log"; exit 1; }'
 
 
@@ -23,25 +28,71 @@ def own_suite() -> str:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
 
 
-class CleanRoot:
-    """``with CleanRoot("bookworm") as root: root.run(["true"])``. Nothing of it is left afterwards."""
+def debian_suites() -> list[str]:
+    """What the environment names; else Debian 12 and 13, or on what is no Debian the release that it runs."""
+    named = os.environ.get("FWAUDIT_SUITES", "").split()
+    debian = platform.freedesktop_os_release().get("ID") == "debian"
+    return named or (["bookworm", "trixie"] if debian else [own_suite()])
 
-    def __init__(self, suite: str) -> None:
-        self.suite = suite
+
+class Fresh:
+    """Roots as debootstrap makes them, with apt ready to install, one for each release that is asked for. Processes of
+    one test run share them, and the last of them takes them away."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: the same for all of these processes."""
+        self._folder = folder
+        self._held: dict[str, int] = {}
+
+    def root(self, suite: str) -> Path:
+        """The root of a release. It is for copies: nothing is run in it."""
+        path = self._folder / suite
+        if suite not in self._held:
+            self._folder.mkdir(exist_ok=True)
+            self._held[suite] = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._held[suite], fcntl.LOCK_EX)
+            if not path.exists():
+                with CleanRoot(None) as made:
+                    made.bootstrap(suite)
+                    made.path.rename(path)
+            fcntl.flock(self._held[suite], fcntl.LOCK_SH)
+        return path
+
+    def remove(self) -> None:
+        for suite, held in self._held.items():
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(self._folder / suite, ignore_errors=True)
+            except BlockingIOError:
+                pass  # another process still wants it
+            os.close(held)
+        self._held.clear()
+
+
+class CleanRoot:
+    """``with CleanRoot(fresh.root("bookworm")) as root: root.run(["true"])``. Nothing of it is left afterwards."""
+
+    def __init__(self, fresh: Path | None) -> None:
+        """``fresh``: the root that this is a copy of."""
+        self._fresh = fresh
         self.path = Path(tempfile.mkdtemp(prefix="fwaudit-root-"))
 
     def __enter__(self) -> CleanRoot:
         try:
-            self.path.chmod(0o755)
-            # in a mount namespace of its own: it mounts /proc and /sys inside, and leaves them there where it fails
-            _checked(["unshare", "--mount", "sh", "-c", _BOOTSTRAP, "sh", self.suite, str(self.path), _mirror()])
-            (self.path / "etc/apt/apt.conf.d/90machine").write_text(_proxies())
-            (self.path / "etc/dpkg/dpkg.cfg.d/90fast").write_text("force-unsafe-io\n")
-            self.run(["apt-get", "update", "-qq"])
+            if self._fresh is not None:
+                _checked(["cp", "-a", "--reflink=auto", f"{self._fresh}/.", str(self.path)])
         except BaseException:
             self.remove()
             raise
         return self
+
+    def bootstrap(self, suite: str) -> None:
+        """Make this folder a root."""
+        self.path.chmod(0o755)
+        # in a mount namespace of its own: it mounts /proc and /sys inside, and leaves them there where it fails
+        _checked(["unshare", "--mount", "sh", "-c", _BOOTSTRAP, "sh", suite, str(self.path), _mirror()])
+        (self.path / "etc/apt/apt.conf.d/90machine").write_text(_proxies())
+        self.run(["apt-get", "update", "-qq"])
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
@@ -52,7 +103,8 @@ class CleanRoot:
         is removed."""
         mounted = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f" {self.path}/" in line]
         assert mounted == []
-        shutil.rmtree(self.path)
+        if self.path.exists():
+            shutil.rmtree(self.path)
 
     def run(self, argv: Sequence[str], code: int = 0) -> str:
         """Run a command inside, as root, and return what it prints on both channels. Fails on another exit code."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from clean_root import Fresh
 from packages import Built, build, copy
 from requirements import requires
 
@@ -15,8 +18,7 @@ from requirements import requires
 def built(tmp_path_factory) -> Built:
     """The packages of this source tree. Processes of one test run share them."""
     requires("dpkg-deb")
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
+    shared = _shared(tmp_path_factory) / "packages"
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -36,3 +38,17 @@ def newer(built, tmp_path_factory) -> Built:
         path = source / name
         path.write_text(re.sub(pattern, text, path.read_text(encoding="utf-8"), count=1), encoding="utf-8")
     return build(source, source.parent / "built")
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory) -> Iterator[Fresh]:
+    """Roots that debootstrap has just made."""
+    found = Fresh(_shared(tmp_path_factory) / "roots")
+    yield found
+    found.remove()
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one test run have."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -25,9 +25,9 @@ WANTED = {"etc/systemd/system/docker.service.wants": "fwaudit-recheck.timer",
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_installed_used_upgraded_purged(suite, built, newer, tmp_path):
+def test_installed_used_upgraded_purged(suite, fresh, built, newer, tmp_path):
     requires("debootstrap", "unshare", "strace", "apparmor_parser", root=True)
-    with CleanRoot(suite) as root:
+    with CleanRoot(fresh.root(suite)) as root:
         before = root.files()
         root.install(root.put(built.deb), "man-db", "bash-completion")
         after_install = _ours(root, before)
