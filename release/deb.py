@@ -56,7 +56,7 @@ def build(root: Path, wheel: Path, pins: Sequence[Pin], work: Path, out: Path, e
     put(tree / "etc/fwaudit/policy.toml", _template("policy.toml"))
     put(tree / "usr/share/lintian/overrides/fwaudit", _template("fwaudit.lintian-overrides"))
     put(tree / "usr/share/man/man8/fwaudit.8.gz", man.page(root, epoch))
-    for name, text in units(Plan()).items():
+    for name, text in units(Plan(watch=True)).items():
         put(tree / _UNITS / name, text)
     for shell, place in _COMPLETIONS.items():
         put(tree / place, completion(shell, root))

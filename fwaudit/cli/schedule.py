@@ -28,6 +28,8 @@ Examples:
 
   fwaudit schedule install --every hourly --notify-mail ops@example.org
 
+  fwaudit schedule install --watch
+
   fwaudit schedule install --dry-run -o prometheus=/var/lib/prometheus/node-exporter/fwaudit.prom
 
   fwaudit schedule status
@@ -48,6 +50,8 @@ def schedule(
         "--notify-command", metavar="COMMAND", help="Run this when something has changed; may be repeated.")] = None,
     notify_mail: Annotated[list[str] | None, typer.Option(
         "--notify-mail", metavar="ADDRESS", help="Mail this when something has changed; may be repeated.")] = None,
+    watch: Annotated[bool, typer.Option(
+        "--watch", help="A service as well that says what opens and closes, seconds after it does.")] = False,
     cron: Annotated[bool, typer.Option("--cron", help="By cron, although systemd runs here.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files, and write none.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over, or remove, files that were edited.")] = False,
@@ -57,11 +61,13 @@ def schedule(
         "--history", metavar="FILE", help="Where runs are written down; /var/lib/fwaudit/history.db.")] = None,
     no_color: NoColor = False,
 ) -> int:
+    from dataclasses import replace
+
     from fwaudit.errors import UsageError
 
     if what == "install":
-        return _install(_plan(every, policy, output or [], notify_command or [], notify_mail or [], root), cron,
-                        dry_run, force, root)
+        plan = _plan(every, policy, output or [], notify_command or [], notify_mail or [], root)
+        return _install(replace(plan, watch=watch), cron, dry_run, force, root)
     if what == "status":
         return _status(history, no_color)
     if what == "remove":
@@ -120,11 +126,13 @@ def _install(plan: Plan, cron: bool, dry_run: bool, force: bool, root: Path) -> 
     for line in install(files, root=root, force=force):
         print(line)
     here = root == Path("/")
-    if here:
-        start(by_cron)
+    if here and not by_cron:
+        start(plan)
     again = "half a minute after Docker or ufw start or ufw's rules change" if not by_cron else "after each boot"
     print(f"The host is checked {_in_words(plan.every, by_cron)}, and {again}."
           + (" The first check runs now." if here and not by_cron else ""))
+    if plan.watch:
+        print("In between it is watched: journalctl -fu fwaudit-watch")
     if here:
         print("See: fwaudit schedule status")
         if (place := _others_can_write(plan.command)) is not None:
@@ -237,7 +245,8 @@ def _screen(found: State, last: Run | None, trouble: str, style: Style) -> str:
         lines += [*(style.paint(line, "warn") for line in said), f"    {mend}"]
     rows = [("When", _when(found))] if found.when else []
     rows += [("Last run", _last(last, trouble, found.running)), *([("Next run", found.next)] if found.next else []),
-             *([("Runs", found.command)] if found.command else [])]
+             *([("Runs", found.command)] if found.command else []),
+             *([("Watch", _watch(found))] if found.watch else [])]
     for name, text in rows:
         first, *rest = fold(clean(text), style.width - 11) or [""]
         lines += [f"{name + ':':<11}{first}", *(" " * 11 + line for line in rest)]
@@ -248,6 +257,10 @@ def _when(found: State) -> str:
     when = {"*-*-* *:00:00": "every hour", "*-*-* 00:00:00": "every day", "Mon *-*-* 00:00:00": "every week"}
     again = "; and half a minute after Docker or ufw start, or ufw's rules change" if found.again else ""
     return f"{when.get(found.when, found.when)}{again}"
+
+
+def _watch(found: State) -> str:
+    return "it runs: journalctl -fu fwaudit-watch" if found.watch == "active" else f"it is {found.watch}"
 
 
 def _last(last: Run | None, trouble: str, running: bool) -> str:

@@ -201,7 +201,7 @@ def test_the_schedule_page_names_what_is_installed_and_what_it_may_do():
     from fwaudit.host.schedule.units import NEEDED, units
 
     page = (DOCS / "schedule.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `(fwaudit-[\w.-]+)` \|", page, re.MULTILINE)) == set(units(Plan()))
+    assert set(re.findall(r"^\| `(fwaudit-[\w.-]+)` \|", page, re.MULTILINE)) == set(units(Plan(watch=True)))
     assert {*NEEDED, "CAP_DAC_OVERRIDE", "CAP_FOWNER"} == set(re.findall(r"`(CAP_\w+)`", page))
     metrics = (DOCS / "formats.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in metrics for name in re.findall(r"fwaudit_\w+", page))

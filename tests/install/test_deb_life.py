@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 SUITES = os.environ.get("FWAUDIT_SUITES", "").split() or [own_suite()]
 POLICY, CRON, UNITS = "etc/fwaudit/policy.toml", "etc/cron.d/fwaudit", "usr/lib/systemd/system"
 WANTED = {"etc/systemd/system/docker.service.wants": "fwaudit-recheck.timer",
-          "etc/systemd/system/paths.target.wants": "fwaudit-recheck.path"}
+          "etc/systemd/system/paths.target.wants": "fwaudit-recheck.path",
+          "etc/systemd/system/multi-user.target.wants": "fwaudit-watch.service"}
 
 
 @pytest.mark.parametrize("suite", SUITES)

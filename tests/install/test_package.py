@@ -160,7 +160,7 @@ def test_the_default_policy_changes_no_verdict():
 def test_the_units_that_it_brings_are_taken_away_with_it():
     scripts = {name: (ROOT / f"release/deb/{name}").read_text(encoding="utf-8") for name in ("prerm", "postrm")}
     assert [name for name in units.ENABLED if name not in scripts["prerm"]] == []
-    assert [name for name in units.units(Plan()) if name not in scripts["postrm"]] == []
+    assert [name for name in units.units(Plan(watch=True)) if name not in scripts["postrm"]] == []
     assert f"rm -f {install.CRON};" in scripts["postrm"]
     assert re.search(r"\^(# Written by [\w ]+)'", scripts["postrm"]).group(1) in install._MARK  # nobody else's
 

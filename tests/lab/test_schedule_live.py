@@ -16,7 +16,7 @@ from requirements import requires
 from spy import SPY
 
 from fwaudit.host.schedule.plan import Plan
-from fwaudit.host.schedule.units import NEEDED, SERVICE, units
+from fwaudit.host.schedule.units import FOLLOW, NEEDED, SERVICE, units
 from fwaudit.host.snapshot_file import read_snapshot
 from fwaudit.model.snapshot import Snapshot
 
@@ -106,6 +106,47 @@ def test_two_commands_put_a_host_under_audit(booted: Booted) -> None:
     assert {path.name for path in left} <= {"fwaudit", "policy.toml", "docker.service.wants", "ufw.service.wants",
                                             "timers.target.wants", "paths.target.wants"}
     assert booted.fwaudit("schedule", "status").returncode == 1
+
+
+def test_a_watch_is_installed_sees_what_opens_and_goes_again(booted: Booted) -> None:
+    """Ready when the first audit is done, sandboxed and missing nothing, reloaded by SIGHUP, and ended in peace."""
+    assert booted.fwaudit("policy", "init").returncode == 0
+    done = booted.fwaudit("schedule", "install", "--watch")
+    assert done.returncode == 0, done.stderr
+    assert booted.sh("systemd-analyze verify /etc/systemd/system/fwaudit-*") == ""
+    said = booted.sh(f"systemd-analyze security --no-pager {FOLLOW} | tail -1")
+    assert float(re.search(r"level for \S+: (\S+) OK", said).group(1)) <= 3.0
+    log = f"journalctl -o cat -u {FOLLOW}"
+    booted.wait_for(f"systemctl is-active {FOLLOW}")
+    assert "  OK  nothing is reached that nobody answers for" in booted.sh(log)
+    quiet(booted)
+    status = booted.fwaudit("schedule", "status")
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "Watch:     it runs: " in status.stdout
+    booted.docker._request("POST", "/images/create?fromSrc=-&repo=lab&tag=1", _image(), "application/x-tar")
+    booted.docker.run("pg", "5432:5432")
+    booted.wait_for(f"{log} | grep -q 'OPENED  .*5432/tcp'")
+    booted.listen("tcp:9090")
+    booted.sh("ufw allow 9090/tcp")
+    booted.wait_for(f"{log} | grep -q 'opened  .*9090/tcp'")
+    booted.sh(f"systemctl reload {FOLLOW}; systemctl is-active {FOLLOW}")
+    # with other options it begins anew; stopped, the status says so
+    before = booted.sh(f"systemctl show -P MainPID {FOLLOW}")
+    assert booted.fwaudit("schedule", "install", "--watch", "--notify-mail", "ops@localhost").returncode == 0
+    booted.wait_for(f"systemctl is-active {FOLLOW} && [ $(systemctl show -P MainPID {FOLLOW}) != {before.strip()} ]")
+    booted.docker.api("DELETE", "/containers/pg?force=true")
+    booted.wait_for("grep -q 5432 /root/mails")
+    booted.sh(f"systemctl stop {FOLLOW}")
+    assert booted.sh(f"systemctl show -P Result,ExecMainStatus {FOLLOW}").split() == ["success", "0"]
+    status = booted.fwaudit("schedule", "status")
+    assert status.returncode == 1 and "The watch does not run." in status.stdout
+    said = booted.sh(log)
+    assert "Permission" not in said and "trouble" not in said and "lost" not in said, said
+    quiet(booted)
+    booted.sh(f"systemctl start {FOLLOW}")
+    assert booted.fwaudit("schedule", "remove").returncode == 0
+    assert booted.sh("systemctl list-units --all --plain --no-legend 'fwaudit-*'") == ""
+    assert not list((booted.root / "etc/systemd/system").rglob("fwaudit-*"))
 
 
 def test_the_units_are_clean_and_allowed_what_a_snapshot_needs_and_no_more(booted: Booted) -> None:

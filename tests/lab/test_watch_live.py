@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from booted import Booted
 from machine import REPOSITORY, Machine
 from test_reading import _SETTLE as SETTLE
 from test_reading import _STATE as STATE
@@ -234,31 +232,3 @@ def test_what_changed_while_nobody_watched_is_said_at_the_start(host: Machine) -
     assert [each["event"] for each in watching.said[:2]] == ["since", "change"]
     assert watching.said[1]["effect"] == "against"
     watching.end()
-
-
-def test_the_documented_unit_runs() -> None:
-    """Ready when the first audit is done, reloaded by SIGHUP, and ended in peace."""
-    page = (REPOSITORY / "docs/schedule.md").read_text()
-    unit = re.search(r"fwaudit-watch.service`:\n\n```\n(.*?)```", page, re.DOTALL)
-    assert unit is not None
-    command = f"/usr/bin/env PYTHONPATH={REPOSITORY} {sys.executable} -m fwaudit"
-    with Booted() as machine:
-        machine.sh("systemctl start docker")
-        machine.ufw("allow 22/tcp")
-        machine.listen("tcp:22")
-        path = machine.root / "etc/systemd/system/fwaudit-watch.service"
-        text = unit[1].replace("/usr/bin/fwaudit", command)
-        if str(REPOSITORY).startswith("/tmp/"):
-            text = text.replace("PrivateTmp=yes\n", "")  # else it would not see itself
-        path.write_text(text)
-        machine.sh("systemd-analyze verify fwaudit-watch.service && systemctl daemon-reload")
-        machine.sh("systemctl start fwaudit-watch")
-        log = "journalctl -o cat -u fwaudit-watch"
-        assert "  OK  nothing is reached that nobody answers for" in machine.sh(log)
-        machine.listen("tcp:9090")
-        machine.sh("ufw allow 9090/tcp")
-        machine.wait_for(f"{log} | grep -q 'opened  .*9090/tcp'")
-        machine.sh("systemctl reload fwaudit-watch; systemctl is-active fwaudit-watch; systemctl stop fwaudit-watch")
-        assert machine.sh("systemctl show -P Result,ExecMainStatus fwaudit-watch").split() == ["success", "0"]
-        said = machine.sh(log)
-        assert "Permission" not in said and "trouble" not in said and "lost" not in said, said

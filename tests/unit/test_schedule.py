@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,28 @@ def test_install_writes_and_enables_and_remove_takes_exactly_that_away(tree, cap
     assert files(tree) == before
     assert schedule(tree, "remove") == 0
     assert capsys.readouterr().out == "Nothing was scheduled, and nothing is removed.\n"
+
+
+def test_a_watch_is_installed_and_taken_away_alike(tree, capsys):
+    assert schedule(tree, "install") == 0
+    before = files(tree)
+    assert schedule(tree, "install", "--watch", "--notify-mail", "ops@example.org") == 0
+    assert "In between it is watched" in capsys.readouterr().out
+    found = files(tree)
+    assert "fwaudit watch --notify-mail ops@example.org\n" in found["systemd/system/fwaudit-watch.service"]
+    assert "systemd/system/multi-user.target.wants/fwaudit-watch.service" in found
+    assert schedule(tree, "install") == 0
+    assert "removed: " in capsys.readouterr().out, "without it, it is not wanted any more"
+    assert files(tree) == before
+    schedule(tree, "install", "--watch")
+    assert schedule(tree, "remove") == 0
+    assert files(tree) == {}
+
+
+def test_cron_keeps_no_watch_going(tree, capsys):
+    assert schedule(tree, "install", "--cron", "--watch") == cli.UNKNOWN
+    assert capsys.readouterr().err.startswith("fwaudit: only systemd keeps a watch going")
+    assert files(tree) == {}
 
 
 def test_other_options_replace_what_was_written(tree):
@@ -235,6 +258,8 @@ def test_the_screen_of_the_status():
         "Next run:  Fri 2026-11-27 00:32:59 UTC",
         "Runs:      /usr/bin/fwaudit check",
     ]
+    assert _screen(replace(found, watch="active"), last, "", Style(80)).splitlines()[-1] == (
+        "Watch:     it runs: journalctl -fu fwaudit-watch")
     off = State("cron", False, problems=(("no cron runs here", "service cron start"),))
     assert _screen(off, None, "", Style(80)).splitlines() == [
         "Scheduled by cron, but switched off.", "No cron runs here.", "    service cron start",

@@ -12,7 +12,7 @@ import pytest
 from fwaudit.errors import UsageError
 from fwaudit.host.schedule.cron import crontab
 from fwaudit.host.schedule.plan import Plan
-from fwaudit.host.schedule.units import ENABLED, NEEDED, SERVICE, TIMER, quoted, units
+from fwaudit.host.schedule.units import ENABLED, FOLLOW, NEEDED, SERVICE, TIMER, quoted, units
 
 
 def settings(text: str, name: str) -> list[str]:
@@ -41,7 +41,21 @@ def test_the_timer_spreads_hosts_and_catches_up():
 
 
 def test_every_unit_that_is_enabled_says_by_what():
-    assert all(settings(units(Plan())[name], "WantedBy") for name in ENABLED)
+    assert all(settings(units(Plan(watch=True))[name], "WantedBy") for name in ENABLED)
+
+
+def test_the_watch_is_hardened_as_the_check_is_unless_it_tells_somebody():
+    both = units(Plan(policy=Path("/etc/fwaudit/web.toml"), watch=True))
+    check, watch = both[SERVICE], both[FOLLOW]
+    assert settings(watch, "ExecStart") == ["/usr/bin/fwaudit watch --policy /etc/fwaudit/web.toml"]
+    assert settings(watch, "Type") == ["notify"] and settings(watch, "Restart") == ["on-failure"]
+    sandbox = [line for line in check.split("StateDirectoryMode=0700\n", 1)[1].splitlines() if line]
+    assert len(sandbox) > 20
+    assert [line for line in sandbox if line not in watch.splitlines()] == []
+    told = units(Plan(mail=("ops@example.org",), watch=True))[FOLLOW]
+    assert settings(told, "ExecStart") == ["/usr/bin/fwaudit watch --notify-mail ops@example.org"]
+    assert not settings(told, "CapabilityBoundingSet") and not settings(told, "NoNewPrivileges")
+    assert FOLLOW not in units(Plan())
 
 
 def test_what_it_writes_and_whom_it_tells():

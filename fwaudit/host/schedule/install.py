@@ -17,12 +17,12 @@ from typing import Literal
 from fwaudit.errors import FixError, ScheduleError, UsageError
 from fwaudit.host.schedule import cron
 from fwaudit.host.schedule.plan import Plan
-from fwaudit.host.schedule.units import ENABLED, RECHECK, SERVICE, TIMER, WATCH, units
+from fwaudit.host.schedule.units import ENABLED, FOLLOW, RECHECK, SERVICE, TIMER, WATCH, units
 from fwaudit.host.write import feed
 
 SYSTEMD = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d/fwaudit")
-_UNITS = (SERVICE, TIMER, RECHECK, WATCH)
+_UNITS = (SERVICE, TIMER, RECHECK, WATCH, FOLLOW)
 _MARK = "# Written by fwaudit schedule install; fwaudit schedule remove takes it away. Checksum: "
 _HOW = "# To change it: systemctl edit {name}, or install it anew with other options.\n"
 _LIMIT = 1 << 20
@@ -40,6 +40,9 @@ def has_systemd(root: Path = Path("/")) -> bool:
 def texts(plan: Plan, by_cron: bool, host: str, root: Path = Path("/")) -> dict[Path, str]:
     """What would be written where. Raises UsageError for what a unit or a crontab cannot hold."""
     if by_cron:
+        if plan.watch:
+            raise UsageError("only systemd keeps a watch going, and this schedule is cron's",
+                             "Leave out --watch, or start `fwaudit watch` by what starts services here.")
         return {_at(root, CRON): _marked(cron.crontab(plan, host))}
     return {_at(root, SYSTEMD / name): _marked(_HOW.format(name=name) + text) for name, text in units(plan).items()}
 
@@ -69,7 +72,7 @@ def install(files: Mapping[Path, str], *, root: Path = Path("/"), force: bool = 
             _write(path, text)
         if any(path.suffix for path in files):
             _systemctl(root, "daemon-reload")
-            _systemctl(root, "enable", *ENABLED)
+            _systemctl(root, "enable", *(path.name for path in files if path.name in ENABLED))
             _systemctl(root, "restart", TIMER, WATCH)
     except (OSError, FixError) as error:
         new = [path.name for path, old in before.items() if old is None and path.name in ENABLED]
@@ -84,15 +87,17 @@ def install(files: Mapping[Path, str], *, root: Path = Path("/"), force: bool = 
     return lines + _take_away([path for path in others if whose(path) in ("ours", "edited")], root)
 
 
-def start(by_cron: bool) -> None:
-    """Have the first check run now. Nobody waits for it. Raises ScheduleError."""
-    if by_cron:
-        return
-    try:
-        feed(("systemctl", "start", "--no-block", SERVICE))
-    except FixError as error:
-        raise ScheduleError(f"it is scheduled, but the first check did not start: {error}",
-                            f"See: systemctl status {SERVICE}") from error
+def start(plan: Plan) -> None:
+    """Have systemd begin now: the first check, and the watch (anew, where one runs with other options). Nobody waits
+    for them. Raises ScheduleError."""
+    for verb, unit, what in (("start", SERVICE, "the first check"), ("restart", FOLLOW, "the watch")):
+        if unit == FOLLOW and not plan.watch:
+            continue
+        try:
+            feed(("systemctl", verb, "--no-block", unit))
+        except FixError as error:
+            raise ScheduleError(f"it is scheduled, but {what} did not start: {error}",
+                                f"See: systemctl status {unit}") from error
 
 
 def remove(*, root: Path = Path("/"), force: bool = False) -> tuple[list[str], list[str]]:
@@ -135,6 +140,9 @@ def _take_away(paths: Sequence[Path], root: Path, stay: Sequence[Path] = ()) -> 
             path.unlink()
         if any(path.suffix for path in paths):
             _systemctl(root, "daemon-reload")
+        for name in (path.name for path in paths if path.suffix == ".service"):
+            with contextlib.suppress(FixError):  # one that never failed is not known any more
+                _systemctl(root, "reset-failed", name)
     except (OSError, FixError) as error:
         raise ScheduleError(f"cannot remove the scheduled check: {error}", "Run it again as root.") from error
     return [f"removed: {path}" for path in paths]

@@ -14,7 +14,8 @@ class Plan:
     """A scheduled check. ``command``: what starts fwaudit, an argument list with a full path in front. ``every``:
     hourly, daily, weekly, or an expression of systemd's OnCalendar (for cron: its five fields). ``policy``: a full
     path, None for the usual place. ``outputs``: (format, full path). ``foreign``: a folder that they
-    are in is not root's. ``notify``: commands as they are typed; ``mail``: addresses."""
+    are in is not root's. ``notify``: commands as they are typed; ``mail``: addresses. ``watch``: a service follows the
+    host between the checks."""
 
     command: tuple[str, ...] = ("/usr/bin/fwaudit",)
     every: str = "daily"
@@ -23,6 +24,7 @@ class Plan:
     foreign: bool = False
     notify: tuple[str, ...] = ()
     mail: tuple[str, ...] = ()
+    watch: bool = False
 
     @property
     def hooks(self) -> tuple[str, ...]:
@@ -33,9 +35,17 @@ class Plan:
     @property
     def check(self) -> tuple[str, ...]:
         """The command that checks, without whom to tell."""
-        policy = ("--policy", str(self.policy)) if self.policy else ()
-        return (*self.command, "check", "--quiet", *policy,
+        return (*self.command, "check", "--quiet", *self._held_to,
                 *(word for format, path in self.outputs for word in ("-o", f"{format}={path}")))
+
+    @property
+    def follow(self) -> tuple[str, ...]:
+        """The command that follows the host."""
+        return (*self.command, "watch", *self._held_to, *self.hooks)
+
+    @property
+    def _held_to(self) -> tuple[str, ...]:
+        return ("--policy", str(self.policy)) if self.policy else ()
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fwaudit.errors import FixError, ScheduleError
 from fwaudit.host.schedule.install import CRON, SYSTEMD, has_systemd, known, whose
-from fwaudit.host.schedule.units import RECHECK, SERVICE, TIMER, WATCH
+from fwaudit.host.schedule.units import FOLLOW, RECHECK, SERVICE, TIMER, WATCH
 from fwaudit.host.write import feed
 from fwaudit.records import dataclass
 
@@ -21,8 +21,9 @@ _SHIPPED = (Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"))
 class State:
     """``by``: systemd, cron, or empty where nothing is scheduled. ``on``: it will run. ``when``: in the words of who
     runs it. ``next``: when it runs next, empty where that is not known; ``running``: it does now. ``command``: what is
-    run. ``again``: it also runs after Docker or ufw have started, or ufw's rules have changed. ``problems``: (what is
-    not as it should be, the command that mends it)."""
+    run. ``again``: it also runs after Docker or ufw have started, or ufw's rules have changed. ``watch``: how the
+    service that follows the host stands (``active``, ``activating``, ``failed``, …), empty where there is none.
+    ``problems``: (what is not as it should be, the command that mends it)."""
 
     by: str = ""
     on: bool = False
@@ -31,6 +32,7 @@ class State:
     running: bool = False
     command: str = ""
     again: bool = False
+    watch: str = ""
     problems: tuple[tuple[str, str], ...] = ()
 
 
@@ -67,10 +69,23 @@ def _systemd(problems: list[tuple[str, str]]) -> State:
             problems.append(("somebody could not be told of a change", f"journalctl -u {SERVICE} -n 50"))
         elif why != "exit 2":
             problems.append((f"the last run did not end well: {why}", f"journalctl -u {SERVICE} -n 50"))
+    watch = _watch(problems)
     calendar = re.search(r"OnCalendar=([^;]*?) ;", timer.get("TimersCalendar", ""))
     command = re.search(r"argv\[\]=(.*?) ;", service.get("ExecStart", ""))
     return State("systemd", on, calendar[1] if calendar else "", timer.get("NextElapseUSecRealtime", "") if on else "",
-                 running, command[1] if command else "", again == ["enabled", "enabled"], tuple(problems))
+                 running, command[1] if command else "", again == ["enabled", "enabled"], watch, tuple(problems))
+
+
+def _watch(problems: list[tuple[str, str]]) -> str:
+    """How the watch stands, where somebody has asked for one: empty where it is not switched on."""
+    found = _show(FOLLOW, "UnitFileState", "ActiveState")
+    ours = whose(SYSTEMD / FOLLOW) != "absent"
+    stands = found.get("ActiveState", "inactive")
+    if not ours and found.get("UnitFileState") != "enabled" and stands == "inactive":
+        return ""
+    if stands not in ("active", "activating", "reloading"):
+        problems.append(("the watch does not run", f"systemctl enable --now {FOLLOW}; journalctl -u {FOLLOW} -n 50"))
+    return stands
 
 
 def _show(unit: str, *names: str) -> dict[str, str]:

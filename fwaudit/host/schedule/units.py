@@ -5,12 +5,13 @@
     fwaudit-recheck.timer   starts it half a minute after docker.service or ufw.service has started; while one starts
                             again and again, the half minute begins anew (PartOf), so that one check sees the end of it
     fwaudit-recheck.path    starts that timer when ufw's files change: ``ufw enable`` and ``ufw allow`` start no unit
+    fwaudit-watch.service   says what opens and closes as it does, where that was asked for; hardened as the check
 
 docker.service pulls the timer in when it starts and restarts (WantedBy; systemd.unit(5)), whoever restarts it. Nothing
 of this is a dependency of Docker or ufw: they start and stop the same when the check fails.
 
-What the service may do was measured: with less, a snapshot lacks something that it has without any of this
-(tests/lab/test_schedule_systemd.py compares them).
+What the services may do was measured: with less, a snapshot lacks something that it has without any of this
+(tests/lab/test_schedule_live.py compares them).
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from fwaudit.host.schedule.plan import Plan, one_line
 
 SERVICE, TIMER = "fwaudit-check.service", "fwaudit-check.timer"
 RECHECK, WATCH = "fwaudit-recheck.timer", "fwaudit-recheck.path"
-ENABLED = (TIMER, RECHECK, WATCH)
-"""What ``systemctl enable`` is told."""
+FOLLOW = "fwaudit-watch.service"
+ENABLED = (TIMER, RECHECK, WATCH, FOLLOW)
+"""What ``systemctl enable`` is told, of what there is."""
 
 NEEDED = {
     "CAP_NET_ADMIN": "the rules, over netlink: iptables-save, nft, ipset",
@@ -43,6 +45,10 @@ _NO_NETWORK = """\
 # it talks to the kernel and to the engine's socket, and to nobody else
 IPAddressDeny=any
 """
+_FREE = """\
+# Whom it tells, it tells from here, and a mail program has users and folders of its own: so no sandbox. Each audit
+# gives up root's capabilities by itself, once it has read.
+"""
 _PRIVATE_TMP = "PrivateTmp=yes\n"
 _TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 - where programs should not lie
 _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]+")
@@ -51,7 +57,8 @@ _SAFE = re.compile(r"[A-Za-z0-9_./:@=+,-]+")
 def units(plan: Plan) -> dict[str, str]:
     """File name → text. Raises UsageError for what a unit cannot hold."""
     one_line((*plan.command, *plan.check, *plan.hooks, plan.every))
-    return {SERVICE: _service(plan), TIMER: _timer(plan), RECHECK: _recheck(), WATCH: _watch()}
+    return {SERVICE: _service(plan), TIMER: _timer(plan), RECHECK: _recheck(), WATCH: _watch(),
+            **({FOLLOW: _follow(plan)} if plan.watch else {})}
 
 
 def is_temporary(command: Sequence[str]) -> bool:
@@ -77,9 +84,9 @@ def _path(path: object) -> str:
 def _service(plan: Plan) -> str:
     capabilities = [*NEEDED, *([_OVERRIDE] if plan.foreign else [])]
     writes = "".join(f"ReadWritePaths={_path(each)}\n" for each in plan.folders)
+    sandbox = _sandbox(plan, capabilities, "" if plan.hooks else _NO_NETWORK)  # a hook counts as part of this unit
     later = ("--notify-later", *plan.hooks) if plan.hooks else ()
     tell = f"{_TELL}ExecStopPost=+{quoted((*plan.command, 'schedule', 'tell', *plan.hooks))}\n" if plan.hooks else ""
-    network = "" if plan.hooks else _NO_NETWORK  # a hook may use the network, and counts as part of this unit
     return f"""\
 [Unit]
 Description=Check which ports the firewall lets in
@@ -96,6 +103,37 @@ UMask=0077
 StateDirectory=fwaudit
 StateDirectoryMode=0700
 {writes}
+{sandbox}"""
+
+
+def _follow(plan: Plan) -> str:
+    sandbox = _FREE if plan.hooks else _sandbox(plan, list(NEEDED), _NO_NETWORK)
+    return f"""\
+[Unit]
+Description=Say what the firewall opens and closes
+After=docker.service podman.service ufw.service network.target
+
+[Service]
+Type=notify
+ExecStart={quoted(plan.follow)}
+# it reads the policy file again
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=1min
+TimeoutStartSec=15min
+WatchdogSec=5min
+UMask=0077
+StateDirectory=fwaudit
+StateDirectoryMode=0700
+
+{sandbox}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _sandbox(plan: Plan, capabilities: list[str], network: str) -> str:
+    return f"""\
 {_needed(capabilities)}CapabilityBoundingSet={' '.join(capabilities)}
 NoNewPrivileges=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
