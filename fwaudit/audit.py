@@ -30,6 +30,7 @@ def audit(snapshot: Snapshot) -> Report:
         networks=networks_of(host), unread=host.unread, notes=tuple(_notes(host)),
         findings=find_all(Audited(host, engine, found, networks_of(host), inside_of(host))), inside=inside_of(host),
         policy="ufw" if any(intent.in_force(host, family) for family in (4, 6)) else "INPUT",
+        redacted=snapshot.redacted,
     )
 
 

@@ -106,16 +106,17 @@ def show(wish: Wish, snapshot: Path | None, format: str, timeout: float) -> int:
     from fwaudit.render.plan import render_json, script
 
     with without_collector():
-        host = parse_host(load(snapshot, timeout))
+        taken = load(snapshot, timeout)
+        host = parse_host(taken)
         made = plan(host, wish)
         proof: Proof | None = None
         if made.transactions:
             with progress() as tell:
                 proof = prove(host, made, wish, session=session_of(host) if snapshot is None else None, progress=tell)
         if format == "json":
-            sys.stdout.write(render_json(host, made, proof))
+            sys.stdout.write(render_json(host, made, proof, taken.redacted))
         else:
-            sys.stdout.write(script(host, made, proof, str(snapshot or "")))
+            sys.stdout.write(script(host, made, proof, str(snapshot or ""), taken.redacted))
     if made.refused or (proof is not None and not proof.holds):
         return refused(host, made)
     return WARNING if proof is not None and proof.needed else OK

@@ -78,6 +78,7 @@ def fleet(
         raise UsageError(f"no such format: {format}", f"There are: {', '.join(FORMATS)}.")
     now = datetime.datetime.now(datetime.timezone.utc)
     task = Task(read_policy(policy), now.date(), timeout, format if format in JOINED else "")
+    _without_privileges(output, db, parquet)
     with _pool(executor, jobs, memory) as pool, \
             _looked_at(snapshots, pool, task, (db, since, parquet), now.strftime("%Y-%m-%dT%H:%M:%SZ")) as found:
         write(render(found, format, screen(no_color), top), output, READABLE if format == "prometheus" else SECRET)
@@ -85,6 +86,27 @@ def fleet(
 
 
 fleet.__doc__ = _HELP
+
+
+def _without_privileges(output: str, db: Path | None, parquet: Path | None) -> None:
+    """What is read was written on other hosts, and nothing of it needs root, here or in the workers, which part from this
+    process: it may read what root may read, and write to the folders of the files that were named."""
+    import os
+    from contextlib import suppress
+
+    from fwaudit.cli import is_alone
+
+    if os.geteuid() != 0 or not is_alone():
+        return
+    from fwaudit.host.privileges import DAC_OVERRIDE, DAC_READ_SEARCH, code, give_up, needed
+
+    writes = [*([output] if output != "-" else []), *([str(db)] if db else []),
+              *([str(parquet / "x" if parquet.is_dir() else parquet)] if parquet else [])]
+    with suppress(OSError):
+        keep = needed(writes, code()) | {DAC_READ_SEARCH}
+        if db is not None and db.exists() and db.stat().st_uid != os.geteuid():  # it is written where it is
+            keep.add(DAC_OVERRIDE)
+        give_up(None, keep)
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 Two addresses that share their first n bits share the first n bits of what stands for them (Xu et al.,
 "Prefix-preserving IP address anonymization", 2002), so subnets, routes and rules about networks hold
 between the replacements as before.
-Each node of the tree of prefixes either swaps its two halves, as the key says, or not. Nodes are *pinned*, and then
-never swap, where meaning hangs on the bits themselves:
+Each node of the tree of prefixes either swaps its two halves, as the key says, or not; where nothing above has, the
+fourth one that may does, so that no address and no network stays itself by chance. Nodes are *pinned*, and then never
+swap, where meaning hangs on the bits themselves:
 
 - at the edges of blocks that mean something everywhere (private, shared, link-local, multicast, loopback, …), so that
   what was private stays private, in the same block, and nothing else becomes so. Loopback, multicast and the reserved
@@ -33,6 +34,9 @@ _BLOCKS = {
 _EMBEDDING = (0xFFFF, 0x64FF9B << 64)
 """The upper 96 bits of IPv6 addresses that hold an IPv4 one: ``::ffff:0:0/96``, ``64:ff9b::/96`` (RFC 6052)."""
 WIDTH = {4: 32, 6: 128}
+_UNCHANGED = 3
+"""So many nodes on the way down may go by without a swap where all of them could have. The next one swaps, and so does
+the last bit: that one depends on the way down alone, so that the mapping still preserves prefixes."""
 
 
 class Addresses:
@@ -93,11 +97,15 @@ class Addresses:
         width, pinned = WIDTH[family], self._pinned[family]
         if self.is_kept(family, value):
             return value
-        flips = 0
+        flips = passed = 0
         for depth in range(length):
             above = value >> width - depth
-            if (depth, above) not in pinned and self._swaps(family, depth, above):
+            if (depth, above) in pinned:
+                continue
+            due = not flips and (passed == _UNCHANGED or depth == width - 1)
+            if due or self._swaps(family, depth, above):
                 flips |= 1 << width - depth - 1
+            passed += 1
         return value ^ flips
 
     def _swaps(self, family: int, depth: int, above: int) -> bool:

@@ -23,7 +23,7 @@ def row_of(checked: Checked, source: str) -> HostRow:
         source, report.host, report.taken_at, checked.level,
         max((int(each.exposure.severity) for each in open_to), default=0), standings.count("breach"),
         standings.count("undecided"), standings.count("accepted"), verdicts.count("as-intended"),
-        verdicts.count("blocked"), len(report.unread), report.engine, report.firewall, "",
+        verdicts.count("blocked"), len(report.unread), report.engine, report.firewall, "", report.redacted,
         tuple(_port(report, each, causes.get(id(each.exposure), "")) for each in checked.judged
               if each.exposure.verdict != "blocked"),
         tuple(FindingRow(each.id, each.subject, int(each.severity), each.certain, judged.get(id(each), ""), each.what)

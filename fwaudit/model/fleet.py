@@ -65,7 +65,8 @@ class FindingRow:
 class HostRow:
     """What one snapshot says. ``source``: where it was read from. ``error``: why it could not be, and then there is
     nothing else. ``unread``: how many of its sources were not. ``breaches``: exposures that nobody answers for.
-    ``rendered``: the host in a format of its own, empty where nobody asked."""
+    ``redacted``: names and addresses in it are replacements. ``rendered``: the host in a format of its own, empty where
+    nobody asked."""
 
     source: str
     host: str = ""
@@ -81,6 +82,7 @@ class HostRow:
     engine: str = ""
     firewall: str = ""
     error: str = ""
+    redacted: bool = False
     ports: tuple[PortRow, ...] = ()
     findings: tuple[FindingRow, ...] = ()
     rendered: str = ""
@@ -137,7 +139,8 @@ class Changes:
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """Many hosts. ``hosts`` gives their rows, the worst first, one at a time, since there may be more than memory has
-    room for. ``levels``: how many hosts of each level. ``failed``: how many snapshots could not be read."""
+    room for. ``levels``: how many hosts of each level. ``failed``: how many snapshots could not be read; ``redacted``:
+    in how many of them names and addresses are replacements."""
 
     taken_at: str
     levels: dict[Level, int]
@@ -151,6 +154,7 @@ class Fleet:
     hosts: Callable[[], Iterator[HostRow]]
     changes: Changes | None = None
     seconds: float = 0.0
+    redacted: int = 0
 
     @property
     def total(self) -> int:

@@ -193,7 +193,8 @@ class Report:
     networks and addresses of the host. ``unread``: (source, why) for what could not be looked at. ``firewall``: one
     line on what stands for policy here; ``policy``: the same in a word, ``ufw`` or ``INPUT``. ``hidden``: what filters
     left out of exposures and findings. ``preview``: the Compose files that the host is shown with, as if they were up;
-    empty for a host as it is.
+    empty for a host as it is. ``redacted``: names and addresses are replacements for those of the host that the
+    snapshot was taken of.
     """
 
     host: str
@@ -209,6 +210,7 @@ class Report:
     policy: Literal["ufw", "INPUT"] = "INPUT"
     hidden: Hidden = field(default_factory=Hidden)
     preview: str = ""
+    redacted: bool = False
 
     @property
     def every_exposure(self) -> tuple[Exposure, ...]:

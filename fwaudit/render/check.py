@@ -8,6 +8,7 @@ from fwaudit.model.compliance import Accepted, Checked, Judged, JudgedFinding
 from fwaudit.model.report import Exposure, Finding
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.render.benchmark import table
+from fwaudit.render.outline import REDACTED
 from fwaudit.render.places import since_in_words
 from fwaudit.render.rows import where, who
 from fwaudit.render.style import Style
@@ -52,6 +53,7 @@ def render(checked: Checked, style: Style | None = None) -> str:
     """The whole screen, with a newline at its end."""
     style = style or Style()
     lines = [style.paint(line, _HOW[checked.level]) for line in fold(headline(checked), style.width)]
+    lines += fold(f"Redacted: {REDACTED}", style.width) if checked.report.redacted else []
     for title, standing in (("Nobody answers for", "breach"), ("Undecided", "undecided"), ("Accepted", "accepted")):
         found = [each for each in checked.shown if each.standing == standing]
         findings = [each for each in checked.shown_findings if each.standing == standing]

@@ -19,7 +19,7 @@ from fwaudit.render.advice import advice
 from fwaudit.render.check import headline as checked_headline
 from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.others import added_to, cause_of, lines_of, others
-from fwaudit.render.outline import exposures_of, groups, headline
+from fwaudit.render.outline import REDACTED, exposures_of, groups, headline
 from fwaudit.render.picture import picture
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
@@ -57,7 +57,8 @@ def render_checked(checked: Checked) -> str:
         policy="ufw" if report.policy == "ufw" else "INPUT",
         details=[_detail(report, group, f"port-{number}") for number, group in enumerate(details[:_MAX_DETAILS], 1)],
         left_out=max(0, len(details) - _MAX_DETAILS), others=others(report, shown), warnings=checked.warnings,
-        blocked=blocked[:_MAX_NAMES], more_blocked=max(0, len(blocked) - _MAX_NAMES), hidden=hidden_in_words(report))
+        blocked=blocked[:_MAX_NAMES], more_blocked=max(0, len(blocked) - _MAX_NAMES), hidden=hidden_in_words(report),
+        redacted=REDACTED if report.redacted else "")
 
 
 def _environment() -> Environment:

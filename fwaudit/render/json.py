@@ -70,6 +70,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "firewall": report.firewall,
         "engine": report.engine,
         **({"preview": report.preview} if report.preview else {}),
+        **({"redacted": True} if report.redacted else {}),
         "complete": report.complete,
         "summary": {
             "reachable_against_policy": len(against_policy(report)),

@@ -12,7 +12,7 @@ from fwaudit.render.benchmark import STATES, reasons, summary
 from fwaudit.render.check import finding_name, short_name
 from fwaudit.render.check import headline as checked_headline
 from fwaudit.render.hidden import hidden_in_words
-from fwaudit.render.outline import headline
+from fwaudit.render.outline import REDACTED, headline
 from fwaudit.render.places import since_in_words
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
@@ -39,7 +39,8 @@ def _document(checked: Checked) -> Iterator[str]:
     report = checked.report
     first = checked_headline(checked) if checked.policy.path else headline(report)[0]
     yield from (f"# fwaudit: {escaped(report.host or 'a host')}", "", f"**{escaped(first)}**", "")
-    for name, value in (("Looked at", report.taken_at), ("Engine", report.engine), ("Firewall", report.firewall)):
+    for name, value in (("Looked at", report.taken_at), ("Engine", report.engine), ("Firewall", report.firewall),
+                        ("Redacted", REDACTED if report.redacted else "")):
         if value:
             yield f"- {name}: {escaped(value)}"
     wrong = rows(report, ("bypass", "neighbours", "undecided"))

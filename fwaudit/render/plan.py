@@ -18,6 +18,7 @@ from fwaudit.model.plan import Change, Plan, Proof, Transaction, Witness
 from fwaudit.model.report import Exposure, Way
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.render.outline import REDACTED
 from fwaudit.render.text import bullet, clean, fold, shorten
 
 SCHEMA_VERSION = 1
@@ -28,11 +29,13 @@ _WORDS = {"closed": "closes", "restricted": "restricts", "open": "CANNOT CLOSE",
 _MANY = 40
 
 
-def script(host: Host, plan: Plan, proof: Proof | None, snapshot: str = "") -> str:
-    """The plan for people and for sh. ``snapshot``: the recorded host that it is for, for the command to type next."""
-    lines = ["#!/bin/sh", *(f"# {line}".rstrip() for line in summary(host, plan, proof, snapshot))]
+def script(host: Host, plan: Plan, proof: Proof | None, snapshot: str = "", redacted: bool = False) -> str:
+    """The plan for people and for sh. ``snapshot``: the recorded host that it is for, for the command to type next;
+    ``redacted``: its names and addresses are replacements, so that no host may run the text."""
+    lines = ["#!/bin/sh", *(f"# {line}".rstrip() for line in summary(host, plan, proof, snapshot, redacted))]
     if plan.refused or proof is None or not proof.holds or not proof.needed:
         return "\n".join([*lines, ""])
+    lines += ['echo "the snapshot is redacted: these rules fit no host" >&2; exit 3'] if redacted else []
     lines += ["set -e"]
     for transaction in plan.transactions:
         lines += ["", f"# {transaction.title}", *_fed(transaction, transaction.text)]
@@ -42,12 +45,14 @@ def script(host: Host, plan: Plan, proof: Proof | None, snapshot: str = "") -> s
     return "\n".join([*lines, ""])
 
 
-def summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str = "") -> list[str]:
+def summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str = "", redacted: bool = False) -> list[str]:
     """What the plan does, in lines of at most 76 characters."""
-    return list(_summary(host, plan, proof, snapshot))
+    return list(_summary(host, plan, proof, snapshot, redacted))
 
 
-def _summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str) -> Iterator[str]:
+def _summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str, redacted: bool) -> Iterator[str]:
+    if redacted:
+        yield from fold(f"Redacted: {REDACTED}.", _WIDTH - 2)
     for note in plan.notes:
         yield from fold(clean(note), _WIDTH - 2)
     if plan.refused or proof is None:
@@ -76,8 +81,9 @@ def _summary(host: Host, plan: Plan, proof: Proof | None, snapshot: str) -> Iter
         named = f" --snapshot {shlex.quote(clean(snapshot))}" if snapshot else ""
         yield "Apply it on that host, as root:" if snapshot else "Apply it, as root; unconfirmed, it is taken back:"
         yield "    fwaudit fix --apply"
-        yield "Or run this text yourself:"
-        yield f"    fwaudit fix --dry-run{named} | sh"
+        if not redacted:  # its rules would fit no host
+            yield "Or run this text yourself:"
+            yield f"    fwaudit fix --dry-run{named} | sh"
 
 
 def _headline(host: Host, plan: Plan, proof: Proof) -> Iterator[str]:
@@ -144,11 +150,12 @@ def _fed(transaction: Transaction, text: str) -> list[str]:
 # ---- JSON -----------------------------------------------------------------------------------------------------------
 
 
-def render_json(host: Host, plan: Plan, proof: Proof | None) -> str:
+def render_json(host: Host, plan: Plan, proof: Proof | None, redacted: bool = False) -> str:
     """The plan and the proof as JSON, with a newline at its end."""
     return json.dumps({
         "schema_version": SCHEMA_VERSION,
         "host": host.name,
+        **({"redacted": True} if redacted else {}),
         "needed": bool(proof and proof.needed),
         "refused": list(plan.refused),
         "notes": list(plan.notes),

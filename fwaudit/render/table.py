@@ -9,7 +9,7 @@ from fwaudit.model.report import Finding, Report, Severity
 from fwaudit.render.advice import advice
 from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.others import added_to, cause_of, lines_of, others
-from fwaudit.render.outline import exposures_of, groups, headline
+from fwaudit.render.outline import REDACTED, exposures_of, groups, headline
 from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
@@ -53,6 +53,7 @@ def _context(report: Report, style: Style) -> str:
     first = "  ".join(filter(None, (clean(report.host), report.taken_at)))
     lines = [first] if first else []
     lines += [f"Engine:   {clean(report.engine)}", f"Firewall: {clean(report.firewall)}"]
+    lines += [f"Redacted: {REDACTED}"] if report.redacted else []
     return "\n".join(_wrap(line, style, "          ") for line in lines)
 
 

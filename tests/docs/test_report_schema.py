@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -69,6 +70,11 @@ def test_recorded_hosts_whole_and_in_parts(name: str, without: str) -> None:
     files = {path: data for path, data in captures.case(name).files.items()
              if not (without and path.startswith(without))}
     assert problems(report_json(audit(Snapshot(files)))) == []
+
+
+def test_a_redacted_host() -> None:
+    taken = replace(read_snapshot(ROOT / "fwaudit/cli/demo.tar.gz"), redacted=True)
+    assert problems(report_json(audit(taken))) == []
 
 
 def test_nothing_at_all() -> None:

@@ -52,6 +52,31 @@ def test_root_keeps_no_capability_and_programs_get_none_back(tmp_path):
     assert done.returncode == 0 and json.loads((tmp_path / "report.json").read_text())
 
 
+def test_a_fleet_is_read_with_the_right_to_read_alone(tmp_path):
+    """Here and in the workers, since snapshots are other hosts' data; and what was named is written all the same."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    snapshot = theirs / "host.tar.gz"
+    snapshot.write_bytes(Path(DEMO).read_bytes())
+    snapshot.chmod(0o600)
+    os.chown(snapshot, 4321, 4321)
+    os.chown(theirs, 4321, 4321)
+    theirs.chmod(0o700)
+    done = run("fleet", "report", str(theirs), "--format", "json", "-o", str(tmp_path / "fleet.json"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "fleet.json").read_text())["snapshots"] == 1
+    said = [json.loads(line[4:]) for line in done.stderr.splitlines() if line.startswith("SPY ")]
+    assert len(said) >= 2, "the parent's first, to load everything, and a worker's"
+    for each in said:
+        assert each["CapEff"] == each["CapPrm"] == each["CapBnd"] == [f"{1 << privileges.DAC_READ_SEARCH:016x}"]
+        assert each["NoNewPrivs"] == ["1"]
+    db = theirs / "fleet.db"
+    for _ in range(2):
+        done = run("fleet", "report", str(theirs), "--db", str(db), "--parquet", str(theirs / "parquet"))
+        assert done.returncode == 0 and db.exists() and (theirs / "parquet/hosts.parquet").exists(), done.stderr
+        os.chown(db, 4321, 4321)
+
+
 def test_programs_get_none_back_where_the_bounding_set_cannot_be_made_smaller():
     """As in the unit, which has no CAP_SETPCAP."""
     without = ("setpriv", "--bounding-set=-setpcap", "--inh-caps=-setpcap")

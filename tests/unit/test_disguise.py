@@ -7,6 +7,7 @@ import ipaddress
 import json
 import random
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -286,6 +287,25 @@ def test_who_is_in_a_private_block_stays_in_it(network):
         assert (ipaddress.IPv4Address(outside) in block) == (ipaddress.IPv4Address(mapping.of(4, outside)) in block)
 
 
+@pytest.mark.parametrize("network", [
+    "10.1.0.0/16", "172.17.0.0/16", "192.168.50.0/24", "203.0.113.0/24", "fd00:50::/64", "2001:db8::/48", "fe80::/64"])
+def test_nothing_stays_itself_by_chance(network):
+    """By the key alone, Docker's own network would in one of sixteen, and a machine in it with it."""
+    block = ipaddress.ip_network(network)
+    family, width = block.version, WIDTH[block.version]
+    for number in range(100):
+        mapping = Addresses(b"key %d" % number)
+        if family == 4:  # one that the host stands in
+            mapping.pin(4, int(block[0]), int(block[-1]))
+        if network != "fe80::/64":  # this one means the same everywhere
+            assert mapping.of(family, int(block[0]), block.prefixlen) != int(block[0])
+        for place in (0, 1, 2, 254, 255):
+            value = int(block[0]) + place
+            assert mapping.of(family, value) != value
+            assert mapping.of(family, value) >> width - block.prefixlen == mapping.of(
+                family, int(block[0]), block.prefixlen) >> width - block.prefixlen
+
+
 def test_sets_are_replaced_exactly():
     rng, mapping = random.Random(7), Addresses(KEY)
     starts = [rng.getrandbits(31) for _ in range(50)]
@@ -331,6 +351,43 @@ def test_a_recorded_host_is_redacted(tmp_path, capsys):
     capsys.readouterr()
     assert cli.run(["report", "--snapshot", str(target), "--exit-code"]) == 2
     assert capsys.readouterr().out.startswith("1 port can be reached from outside that ufw does not allow.\n")
+
+
+@pytest.fixture(scope="module")
+def redacted(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("redacted") / "shared.tar.gz"
+    assert cli.run(["snapshot", "--snapshot", str(DEMO), "--redact", "-o", str(path)]) == 0
+    return str(path)
+
+
+@pytest.mark.parametrize("command", [
+    "report --snapshot", "report --format markdown --snapshot", "report --format html --snapshot", "check --snapshot",
+    "check --format markdown --snapshot", "fix --dry-run --snapshot", "fleet report", "fleet report --format markdown",
+    "fleet report --format html"])
+def test_what_is_read_of_it_says_so(command, redacted, capsys):
+    said = []
+    for path in (redacted, str(DEMO)):
+        cli.run([*command.split(), path])
+        said.append("names and addresses are replacements" in " ".join(capsys.readouterr().out.split()))
+    assert said == [True, False]
+
+
+def test_programs_are_told_as_well(redacted, capsys):
+    cli.run(["report", "--format", "json", "--snapshot", redacted])
+    assert json.loads(capsys.readouterr().out)["redacted"] is True
+    cli.run(["fix", "--dry-run", "--format", "json", "--snapshot", redacted])
+    assert json.loads(capsys.readouterr().out)["redacted"] is True
+    cli.run(["fleet", "report", "--format", "json", redacted, str(DEMO)])
+    fleet = json.loads(capsys.readouterr().out)
+    assert fleet["redacted"] == 1 and sorted(each["redacted"] for each in fleet["hosts"]) == [False, True]
+
+
+def test_rules_that_fit_no_host_are_not_run(redacted, capsys):
+    cli.run(["fix", "--dry-run", "--snapshot", redacted])
+    text = capsys.readouterr().out
+    assert "| sh" not in text
+    done = subprocess.run(["/bin/sh"], input=text, capture_output=True, text=True, check=False, env={"PATH": "/none"})
+    assert (done.returncode, done.stderr) == (3, "the snapshot is redacted: these rules fit no host\n")
 
 
 def test_nothing_is_written_where_a_verdict_would_change(tmp_path, monkeypatch, capsys):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import xml.etree.ElementTree as xml
+from contextlib import closing
 from pathlib import Path
 
 import fleets
@@ -188,6 +189,16 @@ def test_no_snapshot_at_all_is_no_success(tmp_path, capsys):
 
 
 # ---- what changed, and the results -----------------------------------------------------------------------------------
+
+
+def test_a_database_of_the_first_version_goes_on(tmp_path):
+    path, db = tmp_path / "host.tar.gz", tmp_path / "fleet.db"
+    write_snapshot(fleets.renamed("db01"), path)
+    as_json(path, "--db", db)
+    with closing(sqlite3.connect(db)) as database:
+        database.executescript("ALTER TABLE host DROP COLUMN redacted; PRAGMA user_version = 1;")
+    found = as_json(path, "--db", db, "--since", db)
+    assert found["hosts"][0]["redacted"] is False and found["changes"]["changed"] == 0
 
 
 def test_what_changed_since_the_last_run(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 from fwaudit.errors import UsageError
 from fwaudit.host.fleet.find import HINT
-from fwaudit.host.fleet.store import FINDING, HOST, NUMBERS, PORT
+from fwaudit.host.fleet.store import FINDING, HOST, NUMBERS, PORT, TRUTHS
 from fwaudit.model.fleet import HostRow
 
 _ROWS = 5_000
@@ -31,7 +31,7 @@ class Files:
                          for name, schema in self._schemas.items()}
 
     def _type(self, column: str) -> Any:
-        if column == "certain":
+        if column in TRUTHS:
             return self._arrow.bool_()
         return self._arrow.int64() if column in NUMBERS else self._arrow.string()
 

@@ -20,6 +20,8 @@ from fwaudit.model.fleet import LEVELS, FindingRow, Fleet, Group, HostRow, Level
 
 KEEP_RUNS = 10
 _APPLICATION = 0x66776C74  # "fwlt"
+_VERSION = 2
+"""1: without ``host.redacted``."""
 _BATCH = 200
 MOST_GROUPS = 1_000
 """Of each kind; every port is in the database."""
@@ -28,9 +30,10 @@ PORT = ("key", "kind", "family", "proto", "port", "bound", "container", "project
          "process", "likely", "verdict", "standing", "severity", "certain", "cause", "sources")
 FINDING = ("id", "subject", "severity", "certain", "standing", "what")
 HOST = ("source", "host", "taken_at", "level", "severity", "breaches", "undecided", "accepted", "intended", "blocked",
-         "unread", "engine", "firewall", "error", "rendered")
-NUMBERS = frozenset({"family", "port", "severity", "certain", "breaches", "undecided", "accepted", "intended",
-                      "blocked", "unread"})
+         "unread", "engine", "firewall", "error", "redacted", "rendered")
+TRUTHS = frozenset({"certain", "redacted"})
+"""Columns that are true or false: 1 or 0 in SQLite."""
+NUMBERS = TRUTHS | {"family", "port", "severity", "breaches", "undecided", "accepted", "intended", "blocked", "unread"}
 
 
 def _columns(names: tuple[str, ...]) -> str:
@@ -47,7 +50,7 @@ CREATE INDEX host_run ON host (run, host);
 CREATE INDEX port_host ON port (host, key);
 CREATE INDEX finding_host ON finding (host);
 PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = 1;
+PRAGMA user_version = {_VERSION};
 """
 _ORDER = """CASE level WHEN 'critical' THEN 0 WHEN 'unknown' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END,
             severity DESC, breaches DESC, undecided DESC, host, source"""
@@ -106,15 +109,16 @@ class Store:
             counts: dict[Level, int] = dict.fromkeys(LEVELS, 0)
             counts.update(self.database.execute("SELECT level, count(*) FROM host WHERE run = ? GROUP BY level",
                                                 (self.run,)).fetchall())
-            failed, incomplete, breaches, undecided = self.database.execute(
+            failed, incomplete, breaches, undecided, redacted = self.database.execute(
                 "SELECT coalesce(sum(error <> ''), 0), coalesce(sum(unread > 0), 0), coalesce(sum(breaches), 0), "
-                "coalesce(sum(undecided), 0) FROM host WHERE run = ?", (self.run,)).fetchone()
+                "coalesce(sum(undecided), 0), coalesce(sum(redacted), 0) FROM host WHERE run = ?",
+                (self.run,)).fetchone()
             findings = self._groups("finding.id", "finding", "finding.severity > 0")
             services = self._groups(_SERVICE, "port", _BAD)
             images = self._groups("port.image", "port", f"{_BAD} AND port.image <> ''")
             found = changes.since(self.database, self.run, since)
         return Fleet(taken_at, counts, failed, incomplete, breaches, undecided, findings, services, images, self.hosts,
-                     found, seconds)
+                     found, seconds, redacted)
 
     def _groups(self, name: str, table: str, where: str) -> tuple[Group, ...]:
         """The groups of a run, the worst and widest first. A port in both families counts once. The example is a host
@@ -138,8 +142,7 @@ class Store:
                                               "ORDER BY severity DESC, rowid", (number,))
                 findings = self.database.execute(f"SELECT {', '.join(FINDING)} FROM finding WHERE host = ? "  # noqa: S608
                                                  "ORDER BY severity DESC, rowid", (number,))
-                named = dict(zip(HOST, values, strict=True))
-                yield HostRow(**named,
+                yield HostRow(**_typed(HOST, tuple(values)),
                               ports=tuple(PortRow(**_typed(PORT, row)) for row in ports),
                               findings=tuple(FindingRow(**_typed(FINDING, row)) for row in findings))
 
@@ -155,7 +158,7 @@ def _stored(text: str) -> str:
 
 
 def _typed(names: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
-    return {name: bool(value) if name == "certain" else value for name, value in zip(names, row, strict=True)}
+    return {name: bool(value) if name in TRUTHS else value for name, value in zip(names, row, strict=True)}
 
 
 @contextmanager
@@ -206,5 +209,8 @@ def _upgrade(database: sqlite3.Connection, path: Path) -> None:
         database.executescript(_SCHEMA)
     elif application != _APPLICATION:
         raise HistoryError(f"{path} is no database of `fwaudit fleet`", "Name another file, or one that is not there.")
-    elif version > 1:
+    elif version > _VERSION:
         raise HistoryError(f"{path} was written by a newer fwaudit", "Use that version, or another file.")
+    elif version == 1:
+        database.executescript(f"ALTER TABLE host ADD COLUMN redacted INTEGER NOT NULL DEFAULT 0; "
+                               f"PRAGMA user_version = {_VERSION};")

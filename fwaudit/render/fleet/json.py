@@ -16,8 +16,8 @@ def render(fleet: Fleet, _top: int) -> Iterator[str]:
     changes = fleet.changes
     head: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION, "taken_at": fleet.taken_at, "level": fleet.level, "snapshots": fleet.total,
-        "levels": fleet.levels, "failed": fleet.failed, "incomplete": fleet.incomplete, "breaches": fleet.breaches,
-        "undecided": fleet.undecided, "by_finding": list(map(_group, fleet.by_finding)),
+        "levels": fleet.levels, "failed": fleet.failed, "incomplete": fleet.incomplete, "redacted": fleet.redacted,
+        "breaches": fleet.breaches, "undecided": fleet.undecided, "by_finding": list(map(_group, fleet.by_finding)),
         "by_service": list(map(_group, fleet.by_service)), "by_image": list(map(_group, fleet.by_image)),
     }
     if changes is not None:

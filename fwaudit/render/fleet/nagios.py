@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from fwaudit.model.fleet import Fleet
-from fwaudit.render.fleet.words import headline, why
+from fwaudit.render.fleet.words import headline, named, why
 from fwaudit.render.nagios import STATUS, plain
 
 _MAX_LINES = 40
@@ -22,6 +22,6 @@ def render(fleet: Fleet, top: int) -> Iterator[str]:
     wrong = fleet.total - levels.get("ok", 0)
     shown = min(top, _MAX_LINES)
     for host in islice((host for host in fleet.hosts() if host.level != "ok"), shown):
-        yield plain(f"{host.level}: {host.name}: {why(host)}") + "\n"
+        yield plain(f"{host.level}: {named(host)}: {why(host)}") + "\n"
     if wrong > shown:
         yield f"... and {wrong - shown} more\n"

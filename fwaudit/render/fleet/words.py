@@ -8,6 +8,7 @@ from itertools import islice
 from fwaudit.model.fleet import Changes, Fleet, Group, HostRow, PortRow
 from fwaudit.model.report import Severity
 from fwaudit.records import dataclass
+from fwaudit.render.outline import REDACTED
 from fwaudit.render.text import clean, shorten
 
 _MANY_PORTS = 6
@@ -48,6 +49,9 @@ def summary(fleet: Fleet) -> list[str]:
              f"{count(fleet.levels.get('ok', 0), 'snapshot')} as intended."]
     if fleet.incomplete:
         lines.append(f"Of {count(fleet.incomplete, 'snapshot')} not everything could be read.")
+    if fleet.redacted:
+        verb = "is" if fleet.redacted == 1 else "are"
+        lines.append(f"{count(fleet.redacted, 'snapshot')} {verb} redacted: {REDACTED}.")
     if fleet.changes is not None:
         lines.append(changed(fleet.changes))
     return lines
@@ -83,7 +87,12 @@ def _group(group: Group) -> tuple[str, ...]:
 
 
 def _host(host: HostRow) -> tuple[str, ...]:
-    return (host.level, host.name, str(host.breaches) if not host.error else "-", why(host))
+    return (host.level, named(host), str(host.breaches) if not host.error else "-", why(host))
+
+
+def named(host: HostRow) -> str:
+    """A host's name; whether it is its own."""
+    return f"{host.name} (redacted)" if host.redacted else host.name
 
 
 def why(host: HostRow) -> str:
