@@ -89,8 +89,8 @@ fleet.__doc__ = _HELP
 
 
 def _without_privileges(output: str, db: Path | None, parquet: Path | None) -> None:
-    """What is read was written on other hosts, and nothing of it needs root, here or in the workers, which part from this
-    process: it may read what root may read, and write to the folders of the files that were named."""
+    """What is read was written on other hosts, and nothing of it needs root, here or in the workers, which part from
+    this process: it may read what root may read, and write to the folders of the files that were named."""
     import os
     from contextlib import suppress
 
