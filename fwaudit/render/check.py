@@ -8,9 +8,8 @@ from fwaudit.model.compliance import Accepted, Checked, Judged, JudgedFinding
 from fwaudit.model.report import Exposure, Finding
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.render.benchmark import table
-from fwaudit.render.outline import REDACTED
 from fwaudit.render.places import since_in_words
-from fwaudit.render.rows import where, who
+from fwaudit.render.rows import REDACTED, where, who
 from fwaudit.render.style import Style
 from fwaudit.render.text import bullet, clean, fold
 

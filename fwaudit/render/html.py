@@ -16,12 +16,14 @@ from fwaudit import __version__
 from fwaudit.model.compliance import Checked
 from fwaudit.model.report import Report, Severity
 from fwaudit.render.advice import advice
+from fwaudit.render.benchmark import STATES, summary
+from fwaudit.render.benchmark import reasons as shown_by
 from fwaudit.render.check import headline as checked_headline
 from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.others import added_to, cause_of, lines_of, others
-from fwaudit.render.outline import REDACTED, exposures_of, groups, headline
+from fwaudit.render.outline import exposures_of, groups, headline
 from fwaudit.render.picture import picture
-from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
+from fwaudit.render.rows import REDACTED, VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean
 from fwaudit.render.trace import path_lines
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HOW = {"ok": "good", "warning": "warn", "critical": "bad", "unknown": "warn"}
+_STATE_MARKS = {"pass": "good", "fail": "bad", "not-applicable": "", "undetermined": "warn"}
 _BAD = ("bypass", "neighbours", "undecided")
 _MAX_DETAILS, _MAX_HEADS, _MAX_NAMES, _MAX_ROWS = 60, 12, 200, 2000
 
@@ -58,7 +61,9 @@ def render_checked(checked: Checked) -> str:
         details=[_detail(report, group, f"port-{number}") for number, group in enumerate(details[:_MAX_DETAILS], 1)],
         left_out=max(0, len(details) - _MAX_DETAILS), others=others(report, shown), warnings=checked.warnings,
         blocked=blocked[:_MAX_NAMES], more_blocked=max(0, len(blocked) - _MAX_NAMES), hidden=hidden_in_words(report),
-        redacted=REDACTED if report.redacted else "")
+        redacted=REDACTED if report.redacted else "", benchmark=summary(checked) if checked.controls else "",
+        controls=[(each.id, each.title, STATES[each.state], _STATE_MARKS[each.state], shown_by(each))
+                  for each in checked.controls])
 
 
 def _environment() -> Environment:

@@ -9,9 +9,6 @@ from fwaudit.render.json import against_policy
 from fwaudit.render.others import cause_of
 from fwaudit.render.rows import Row
 
-REDACTED = "names and addresses are replacements; ports, rules and verdicts are the host's own"
-"""What is said of a host whose snapshot was taken with ``--redact``."""
-
 
 def headline(report: Report) -> tuple[str, str]:
     """The first line, about the whole host, and how it is meant: ``bad``, ``warn`` or ``good``."""

@@ -18,7 +18,7 @@ from fwaudit.model.plan import Change, Plan, Proof, Transaction, Witness
 from fwaudit.model.report import Exposure, Way
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.render.outline import REDACTED
+from fwaudit.render.rows import REDACTED
 from fwaudit.render.text import bullet, clean, fold, shorten
 
 SCHEMA_VERSION = 1

@@ -19,6 +19,8 @@ VERDICTS = {
     "as-intended": "as intended",
     "blocked": "blocked",
 }
+REDACTED = "names and addresses are replacements; ports, rules and verdicts are the host's own"
+"""What is said of a host whose snapshot was taken with ``--redact``."""
 _LONG = 20
 """So many rows may stand in a table although some are alike."""
 _SHOWN_FINE, _SHOWN_MANY, _SHOWN_BAD, _SHOWN_NAMES = 4, 10, 24, 5

@@ -9,8 +9,8 @@ from fwaudit.model.report import Finding, Report, Severity
 from fwaudit.render.advice import advice
 from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.others import added_to, cause_of, lines_of, others
-from fwaudit.render.outline import REDACTED, exposures_of, groups, headline
-from fwaudit.render.rows import VERDICTS, Row, collapsed, rows
+from fwaudit.render.outline import exposures_of, groups, headline
+from fwaudit.render.rows import REDACTED, VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold
 from fwaudit.render.trace import path_lines

@@ -125,6 +125,26 @@ def test_the_page_says_what_is_judged():
     assert all(f"`{state}`" in section for state in STATES)
 
 
+def test_a_security_lake_gets_an_event_for_each():
+    from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
+
+    host, checked = known("d20/ufw_deny_5432")
+    silent = replace(host, engine=replace(host.engine, unread=HOSTILE))
+    ids = {"pass": 1, "fail": 3, "not-applicable": 99, "undetermined": 0}
+    for each in (checked, replace(checked, controls=controls(silent, checked))):
+        events = [json.loads(line) for line in FORMATS["ocsf"](each).splitlines()]
+        found = events[len(each.shown):]
+        for event in found:
+            ComplianceFinding.model_validate(event)
+        said = [(event["compliance"]["control"], event["compliance"]["status_id"]) for event in found]
+        assert said == [(control.id, ids[control.state]) for control in each.controls]
+        assert len({event["finding_info"]["uid"] for event in events}) == len(events)
+    by = {event["compliance"]["control"]: event for event in map(json.loads, FORMATS["ocsf"](checked).splitlines()[
+        len(checked.shown):])}
+    assert (by["5.14"]["severity"], by["2.16"]["severity"], by["5.5"]["severity"]) == (
+        "Critical", "Unknown", "Informational")
+
+
 def test_it_is_read_by_people_and_programs():
     host, checked = known("d20/ufw_deny_5432")
     hostile = replace(checked, controls=controls(with_container(host, name=HOSTILE, privileged=True), checked))
@@ -136,5 +156,10 @@ def test_it_is_read_by_people_and_programs():
     rows = re.findall(r"<tr>(.*?)</tr>", MarkdownIt("gfm-like").render(FORMATS["markdown"](hostile)), re.DOTALL)
     assert sum(len(re.findall("<t[hd]", row)) == 4 for row in rows) == len(hostile.controls) + 1
     assert "<script>" not in FORMATS["markdown"](hostile)
+    page = FORMATS["html"](hostile)
+    section = page.split("<h2>A benchmark</h2>", 1)[1].split("</section>", 1)[0]
+    assert re.findall(r'data-order="\d+">([\d.]+)<', section) == [each.id for each in hostile.controls]
+    assert ">FAIL<" in section and "<script>" not in section and "&lt;script&gt;" in section
+    assert "<h2>A benchmark</h2>" not in FORMATS["html"](replace(checked, controls=()))
     said = json.loads(FORMATS["json"](hostile))["check"]["compliance"]
     assert [each["id"] for each in said["controls"]] == [each.id for each in hostile.controls]

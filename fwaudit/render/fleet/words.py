@@ -8,7 +8,7 @@ from itertools import islice
 from fwaudit.model.fleet import Changes, Fleet, Group, HostRow, PortRow
 from fwaudit.model.report import Severity
 from fwaudit.records import dataclass
-from fwaudit.render.outline import REDACTED
+from fwaudit.render.rows import REDACTED
 from fwaudit.render.text import clean, shorten
 
 _MANY_PORTS = 6
