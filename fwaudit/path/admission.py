@@ -7,10 +7,10 @@ Sources: net/ipv4/route.c (ip_route_input_slow), net/ipv4/fib_frontend.c (fib_va
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from fwaudit.model.host import Host
+from fwaudit.model.host import Address, Host
 from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.route import LINK_LOCAL6, LOOPBACK6, Fib, Hop
@@ -114,8 +114,9 @@ class Admission:
             return [(self._fibs[4].universe, "the source checks of this host (sysctl not read)")]
         accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
         fib = self._fibs[4]
-        if mode == 0 and not fib.custom:
+        if mode == 0 and (accept_local or not (fib.custom or self._is_extended)):
             return [(EMPTY if accept_local else self._local[4], "")]
+        is_numbered = any(address.family == 4 for address in self._addresses(iif))
         refused = EMPTY
         out: list[tuple[IntervalSet, str]] = []
         valid_mark = self.flag("net.ipv4.conf.{}.src_valid_mark", iif)
@@ -128,9 +129,21 @@ class Admission:
                 refused = refused | (area if mode else EMPTY)
             else:
                 usable = hop.kind == "unicast" or (hop.kind == "local" and accept_local)
-                if not usable or (mode == 1 and iif not in hop.devices):
+                if not usable or (iif not in hop.devices and (mode == 1 or (mode and not is_numbered))):
                     refused = refused | area
         return [(refused, ""), *out]
+
+    def _addresses(self, name: str) -> tuple[Address, ...]:
+        interface = self._host.interfaces.get(name)
+        return interface.addresses if interface else ()
+
+    @cached_property
+    def _is_extended(self) -> bool:
+        """Whether somebody has added local routes to those of the interfaces' addresses: then sources are looked up
+        (fib_has_custom_local_routes)."""
+        return any(route.kind == "local" and not (
+            IntervalSet((route.low, route.low + (1 << 32 - route.prefix))) <= self._local[4] | _LOOPBACK4)
+            for route in self._host.routes.get(4) or ())
 
     @remembered
     def rp_filter(self, iif: str) -> int | None:

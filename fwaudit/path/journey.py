@@ -105,7 +105,8 @@ class Journey:
             if not here.peers.bounds:
                 continue
             if hop.kind in LOCAL_KINDS:
-                here = self._refuse(walk, here, self.admission.sources(family, iif, dst, state.mark))
+                asked = dst if hop.kind == "local" else 0  # for everybody, and groups: from no address
+                here = self._refuse(walk, here, self.admission.sources(family, iif, asked, state.mark))
                 for inside in walk.hook([here], "input", iif):
                     self.deliver(walk, inside)
             else:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fwaudit.model.host import Host, PolicyRule, Route
+from fwaudit.netfilter.facts import MULTICAST
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
 from fwaudit.records import dataclass
 
 LOOPBACK6 = IntervalSet((1, 2))
 LINK_LOCAL6 = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
+_LINKS6 = LINK_LOCAL6 | MULTICAST[6]
 _OWN_LINK6 = LINK_LOCAL6 | LOOPBACK6
 
 
@@ -31,6 +33,7 @@ class Hop:
 
 NO_ROUTE = Hop("none")
 LOCAL_KINDS = ("local", "broadcast", "multicast", "anycast")
+_REFUSALS = ("blackhole", "unreachable", "prohibit")
 _DEFAULT_RULES = {
     4: (("local", 0), ("main", 32766), ("default", 32767)),
     6: (("local", 0), ("main", 32766)),
@@ -62,7 +65,10 @@ class Fib:
             route.from_prefix for route in routes or ())
         vrfs = {name for name, interface in host.interfaces.items() if interface.kind == "vrf"}
         self._in_vrf = vrfs | {name for name, interface in host.interfaces.items() if interface.master in vrfs}
-        self._areas: dict[str, list[tuple[IntervalSet, Route]]] = {}
+        self._has_ties = family == 6 and any(
+            len({route.metric for route in node}) < len(node) for lengths in self._tables.values()
+            for nodes in lengths.values() for low, node in nodes.items() if low not in _LINKS6)
+        self._areas: dict[tuple[str, str], list[tuple[IntervalSet, Route]]] = {}
         self._cache: dict[tuple[object, ...], Lookup] = {}
 
     def lookup_in(self, dst: int | None, src: int | None, iif: str, mark: int | None) -> Lookup:
@@ -83,7 +89,7 @@ class Fib:
         """
         if not self.known:
             return [(self.universe, Hop("unknown", why="the routes were not read"))]
-        key = (dst, oif, *((src, iif, mark) if self.custom else ()))
+        key = (dst, oif, *((src, iif, mark) if self.custom else (iif,) if self._has_ties else ()))
         found = self._cache.get(key)
         if found is None:
             found = list(self._look(dst, src, iif, mark, oif))
@@ -108,7 +114,7 @@ class Fib:
                 yield applies, Hop("unknown", why=unsure)
                 left = left - applies
             elif rule.action == "lookup":
-                for area, hop in self._table(rule, dst, src, applies, oif):
+                for area, hop in self._table(rule, dst, src, iif, applies, oif):
                     yield area, hop
                     left = left - area
             elif rule.action == "goto":
@@ -154,35 +160,33 @@ class Fib:
     def _network(self, low: int, prefix: int) -> IntervalSet:
         return IntervalSet((low, low + (1 << (self._width - prefix))))
 
-    def _table(self, rule: PolicyRule, dst: int | None, src: int | None, applies: IntervalSet, oif: str) -> Iterator[
-            tuple[IntervalSet, Hop]]:
+    def _table(self, rule: PolicyRule, dst: int | None, src: int | None, iif: str, applies: IntervalSet,
+               oif: str) -> Iterator[tuple[IntervalSet, Hop]]:
         """What one table says to the peers in ``applies``; peers without a route in it go on to the next rule."""
         table = rule.table or "main"
         left = applies
         if dst is not None:
-            for route in self._longest(table, dst, rule.suppress_prefix, oif):
+            for route in self._longest(table, dst, iif, oif):
                 here = left
                 if route.from_prefix:
                     senders = self._network(route.from_low, route.from_prefix)
                     here = left & senders if src is None else left if src in senders else EMPTY
                 if here:
                     left = left - here
-                    if route.kind != "throw":
+                    if _counts(route, rule):
                         yield here, _hop(route)
                 if not left:
                     return
             return
-        for area, route in self._by_length(table):
+        for area, route in self._by_length(table, iif):
             if route.from_prefix and (src is None or src not in self._network(route.from_low, route.from_prefix)):
-                continue
-            if rule.suppress_prefix is not None and route.prefix <= rule.suppress_prefix:
                 continue
             if oif and oif not in route.devices and route.kind != "local":
                 continue
             here = area & left
             if here:
                 left = left - here
-                if route.kind != "throw":
+                if _counts(route, rule):
                     yield here, _hop(route)
             if not left:
                 return
@@ -199,34 +203,48 @@ class Fib:
                         left = left - here
                         yield here, routes
 
-    def _longest(self, table: str, dst: int, suppress: int | None, oif: str) -> Iterator[Route]:
+    def _longest(self, table: str, dst: int, iif: str, oif: str) -> Iterator[Route]:
         for prefix in self._lengths.get(table, ()):
             low = dst >> (self._width - prefix) << (self._width - prefix)
             routes = self._tables[table][prefix].get(low)
-            if not routes or (suppress is not None and prefix <= suppress):
-                continue
-            for route in _by_preference(routes):
+            for route in self._by_preference(routes, iif) if routes else ():
                 if not oif or oif in route.devices:
                     yield route
 
-    def _by_length(self, table: str) -> list[tuple[IntervalSet, Route]]:
+    def _by_length(self, table: str, iif: str) -> list[tuple[IntervalSet, Route]]:
         """The table's routes, the longest prefix first, each with its addresses."""
-        found = self._areas.get(table)
+        key = table, iif if self._has_ties else ""
+        found = self._areas.get(key)
         if found is None:
-            found = self._areas[table] = []
+            found = self._areas[key] = []
             for prefix in self._lengths.get(table, ()):
                 for low in sorted(self._tables[table][prefix]):
-                    for route in _by_preference(self._tables[table][prefix][low]):
+                    for route in self._by_preference(self._tables[table][prefix][low], iif):
                         found.append((self._network(low, prefix), route))
         return found
 
+    def _by_preference(self, routes: list[Route], iif: str) -> list[Route]:
+        """The routes of one prefix, in the order in which they are tried.
 
-def _by_preference(routes: list[Route]) -> list[Route]:
-    """The routes of one prefix, in the order in which they are tried. Where IPv6 has some for certain sources alone, it
-    does not look at the others, but of ::/0 (ip6_fib.c, fib6_node_lookup_1 and fib6_node_lookup)."""
-    if routes[0].prefix and any(route.from_prefix for route in routes):
-        routes = [route for route in routes if route.from_prefix]
-    return sorted(routes, key=lambda route: (route.down, -route.from_prefix, route.metric))
+        Where IPv6 has some for certain sources alone, it does not look at the others, but of ::/0 (ip6_fib.c,
+        fib6_node_lookup_1 and fib6_node_lookup). Of routes of one metric it takes that back over the interface that
+        the packet came in by (route.c, rt6_check_dev).
+        """
+        if len(routes) == 1:
+            return routes
+        if routes[0].prefix and any(route.from_prefix for route in routes):
+            routes = [route for route in routes if route.from_prefix]
+        back = iif if self.family == 6 else ""
+        return sorted(routes, key=lambda route: (
+            route.down, -route.from_prefix, route.metric, back not in route.devices))
+
+
+def _counts(route: Route, rule: PolicyRule) -> bool:
+    """Whether a rule is content with the route that its table has; otherwise the next rule is asked. What refuses is
+    not suppressed (fib_rules.c, fib_rules_lookup)."""
+    if route.kind == "throw":
+        return False
+    return rule.suppress_prefix is None or route.prefix > rule.suppress_prefix or route.kind in _REFUSALS
 
 
 def _hop(route: Route) -> Hop:

@@ -10,12 +10,15 @@ from grammar_ipset import random_sets
 from grammar_iptables import IptablesGrammar
 from grammar_nft import NftGrammar
 from grammar_pool import CONTAINERS, HOSTS, INTERFACES, ODD, PEERS, Pool
+from grammar_routing import random_routing
 from oracle_frames import ICMP, ICMPV6, TCP, UDP, Packet
 from oracle_world import LINKS, Case
 
-PROFILES: tuple[str, ...] = ("iptables", "legacy", "filter", "native", "mixed")
+RULESETS: tuple[str, ...] = ("iptables", "legacy", "filter", "native", "mixed")
 """``iptables`` and ``legacy``: one backend; ``filter``: table filter alone; ``native``: nft's own tables; ``mixed``:
 two of the three side by side, or all."""
+PROFILES: tuple[str, ...] = (*RULESETS, "routing")
+"""``routing``: few rules, which set marks and translate addresses, and policy routing behind them."""
 _NETWORKS = {
     link.name: [ipaddress.ip_interface(address).network for address in link.addresses]
     for link in LINKS if link.kind == "bridge"
@@ -28,21 +31,25 @@ _BUILTIN_PLACES = frozenset(
 
 
 def make_case(seed: int | str, profile: str | None = None) -> tuple[Case, Pool]:
-    """The case of a seed. ``profile``: one of PROFILES; None: one that the seed draws."""
+    """The case of a seed. ``profile``: one of PROFILES; None: one of RULESETS that the seed draws."""
     rng = random.Random(f"case {seed}")
     pool = Pool(rng)
-    profile = profile or rng.choices(PROFILES, (3, 2, 1, 5, 4))[0]
+    profile = profile or rng.choices(RULESETS, (3, 2, 1, 5, 4))[0]
     case = Case()
     families = rng.choice(((4,), (4,), (6,), (4, 6), (4, 6)))
     sets = []
-    if profile not in ("filter", "native") and rng.random() < 0.4:
+    if profile not in ("filter", "native", "routing") and rng.random() < 0.4:
         sets, case.rules["ipset"] = random_sets(pool, families)
-    size = rng.choice((4, 10, 25, 60))
+    size = rng.choice((4, 10, 25, 60) if profile != "routing" else (3, 6, 12))
     parts = {"mixed": rng.choice((("nft", "legacy"), ("nft", "native"), ("legacy", "native"),
                                   ("nft", "legacy", "native"))),
              "native": ("native",), "legacy": ("legacy",)}.get(profile, ("nft",))
     for family in families:
         text = IptablesGrammar(pool, family, sets)
+        if profile == "routing":
+            case.rules[f"nft.v{family}"] = text.ruleset(("mangle", "nat"), size, ("PREROUTING", "POSTROUTING"))
+            case.routing[family] = random_routing(pool, family)
+            continue
         if profile == "filter":
             backend = rng.choice(("nft", "legacy"))
             text.legacy = backend == "legacy"
@@ -78,13 +85,15 @@ def _tables(rng: random.Random, most: int = 4) -> Sequence[str]:
 
 
 def _settings(rng: random.Random, case: Case) -> None:
-    if rng.random() < 0.25:
+    if rng.random() < (0.6 if case.routing else 0.25):
         for name in rng.sample(("all", *INTERFACES), 2):
             case.sysctl[f"net/ipv4/conf/{name}/rp_filter"] = str(rng.choice((1, 2)))
     if rng.random() < 0.2:
         case.sysctl[f"net/ipv4/conf/{rng.choice(('all', *INTERFACES))}/route_localnet"] = "1"
     if rng.random() < 0.05:
         case.sysctl[f"net/ipv4/conf/{rng.choice(('all', *INTERFACES))}/accept_local"] = "1"
+    if case.routing and rng.random() < 0.3:
+        case.sysctl[f"net/ipv4/conf/{rng.choice(('all', *INTERFACES))}/src_valid_mark"] = "1"
     if rng.random() < 0.05:
         case.sysctl["net/ipv4/ip_forward"] = "0"
     if rng.random() < 0.05:

@@ -118,6 +118,8 @@ class Case:
     sysctl: dict[str, str] = field(default_factory=dict)
     ip: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
+    routing: dict[int, list[str]] = field(default_factory=dict)
+    """By family: lines for ``ip -4 -batch`` or ``ip -6 -batch``, of policy rules and routes that are taken back."""
     families: tuple[int, ...] = ()
     """Of the packets to ask about; empty: those that ``rules`` name."""
 
@@ -157,6 +159,12 @@ _EMPTY_LEGACY = "".join(
         ("security", "INPUT FORWARD OUTPUT")))
 
 
+POLICY_TABLES = ("100", "101", "102")
+"""The routing tables that a case may fill."""
+_USUAL_RULES = {4: ("rule add pref 32766 lookup main", "rule add pref 32767 lookup default"),
+                6: ("rule add pref 32766 lookup main",)}
+
+
 class World:
     """The machine and the far ends of its wires. One at a time a case is loaded."""
 
@@ -168,6 +176,7 @@ class World:
         self._tag = 0
         self._legacy = False
         self._ipset = False
+        self._routed: set[int] = set()
         self._net: dict[str, bytes] | None = None
         self._changed: dict[str, str] = {}
         self._build()
@@ -230,6 +239,9 @@ class World:
     def load(self, case: Case) -> None:
         """Put a case in force in place of the last one. Raises LoadError where a tool refuses it."""
         self.clear()
+        if case.routing or self._routed:
+            self._net = None
+            self._route(case)
         if case.ip:
             self._net = None
             self.machine.run(["ip", "-batch", "-"], "\n".join(case.ip) + "\n")
@@ -245,6 +257,17 @@ class World:
             self._legacy |= name.startswith("legacy")
             self._ipset |= name == "ipset"
             self.machine.run(_RESTORE[name], case.rules[name])
+
+    def _route(self, case: Case) -> None:
+        """Policy rules and routes of the case in place of the last one's."""
+        for family in sorted({*case.routing, *self._routed}):
+            ip = ["ip", f"-{family}"]
+            self.machine.run([*ip, "rule", "flush"])
+            usual = [*_USUAL_RULES[family], *(f"route flush table {table}" for table in POLICY_TABLES)]
+            self.machine.run([*ip, "-force", "-batch", "-"], "\n".join(usual) + "\n", check=False)
+            self._routed.add(family)
+            self.machine.run([*ip, "-batch", "-"], "\n".join(case.routing.get(family, [])) + "\n")
+        self._routed = set(case.routing)
 
     def clear(self) -> None:
         """No rules but those that observe."""

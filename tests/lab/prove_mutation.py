@@ -203,7 +203,7 @@ def _decided(said: Said) -> bool:
 
 
 def _random(seed: str) -> Source:
-    profile = grammar_case.PROFILES[int(seed.split(".")[0]) // 3 % len(grammar_case.PROFILES)]
+    profile = grammar_case.RULESETS[int(seed.split(".")[0]) // 3 % len(grammar_case.RULESETS)]
     case, pool = grammar_case.make_case(seed, profile)
     packets = tuple(grammar_case.make_packets(seed, pool, case, _GENERAL))
     return Source(command(seed, profile), "random rulesets", case, packets=packets)

@@ -129,7 +129,8 @@ def _count(out: Result, tally: Tally, seed: str, profile: str, packets: int) -> 
             "kernel": verdict_text(found[0][1].kernel, packet.family),
             "repeats": all(each == arrival(found[0][1].kernel) for each in once_more),
             "engine": sorted(verdict_text(way, packet.family) for way in found[0][1].engine.ways),
-            "rules": case.rules, "sysctl": case.sysctl, "again": command(seed, profile, index)})
+            "rules": {**case.rules, **routing_of(case)}, "sysctl": case.sysctl,
+            "again": command(seed, profile, index)})
 
 
 def command(seed: str, profile: str, packet: int | None = None) -> str:
@@ -156,8 +157,14 @@ def verdict_text(verdict: Verdict, family: int) -> str:
     return f"{where}: {src} to {address(family, verdict.dst)} port {verdict.dport}"
 
 
+def routing_of(case: Case) -> dict[str, str]:
+    """A case's policy routing, by the command that takes it."""
+    return {f"ip -{family}": "\n".join(lines) + "\n" for family, lines in sorted(case.routing.items())}
+
+
 def show_case(case: Case) -> str:
     """A case's rules and settings as text."""
     parts = [f"# {name}\n{case.rules[name]}" for name in case.loading()]
+    parts += [f"# {name} -batch\n{lines}" for name, lines in routing_of(case).items()]
     parts += [f"# {key} = {value}\n" for key, value in sorted(case.sysctl.items())]
     return "\n".join(parts)

@@ -29,7 +29,7 @@ from fwaudit.path.orders import Order
 
 PACKETS = 50
 """Packets that are traced through one ruleset."""
-PROFILES = tuple(each for each in grammar_case.PROFILES if each not in ("legacy", "filter"))
+PROFILES = tuple(each for each in grammar_case.RULESETS if each not in ("legacy", "filter"))
 """Rulesets that may be without iptables-legacy, whose rules the kernel does not trace."""
 _OF_CONNECTION = ("ct_", "orig_", "reply_")
 

@@ -42,6 +42,10 @@ def test_the_engine_says_what_the_kernel_does(world: World, profile: str) -> Non
 @pytest.mark.parametrize(("seed", "profile"), [
     ("2001948", "native"), ("2002188", "native"),  # SNAT on input: rules behind it see the new source
     ("2002286", "legacy"),  # hash:net,iface: the longest prefix decides, whatever its interface
+    ("18", "routing"),  # accept_local without rp_filter takes every source, whatever the policy rules say
+    ("68", "routing"), ("162", "routing"),  # who may send to everybody, is asked without that address
+    ("149", "routing"),  # of IPv6 routes of one metric that one is taken back over which the packet came in
+    ("164", "routing"), ("176", "routing"), ("198", "routing"),  # suppress_prefixlength leaves alone what refuses
     ("424248", "native"),  # nft joins `tcp dport != 65535 tcp sport != 22` into one comparison, and lists two
 ])
 def test_what_a_campaign_has_found(world: World, seed: str, profile: str) -> None:

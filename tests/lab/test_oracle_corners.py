@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import permutations, product
@@ -10,10 +11,11 @@ import pytest
 from grammar_pool import PEERS
 from oracle_frames import TCP, UDP, Packet
 from oracle_predict import Predictor, judge
-from oracle_world import Case, World
+from oracle_world import LINKS, Case, Link, World
 from requirements import requires
 
 pytestmark = pytest.mark.lab
+EMPTY = {"nft.v4": "*filter\n:INPUT ACCEPT\nCOMMIT\n"}
 DESTINATIONS = {
     4: ("203.0.113.10", "172.17.0.2", "10.77.0.5", "8.8.8.8", "192.168.50.20"),
     6: ("2001:db8:1::10", "fd00:17::2", "fd00:77::5", "2600::1", "fd00:50::20"),
@@ -28,24 +30,25 @@ def world() -> Iterator[World]:
     made.close()
 
 
-def packets(family: int) -> list[Packet]:
-    return [Packet(family, iif, int(ip_address(src)), int(ip_address(dst)), proto, 40000, port)
+def packets(family: int, interface: str = "") -> list[Packet]:
+    """From the peers of three interfaces, or all of them by one."""
+    return [Packet(family, interface or iif, int(ip_address(src)), int(ip_address(dst)), proto, 40000, port)
             for iif, proto, port, dst in product(("eth0", "eth1", "wg0"), (TCP, UDP), (22, 80), DESTINATIONS[family])
             for src in PEERS[family][iif]]
 
 
-def compare(world: World, case: Case, families: tuple[int, ...]) -> dict[str, int]:
+def compare(world: World, case: Case, families: tuple[int, ...], interface: str = "") -> Counter[str]:
     """How often which is agreed on; fails on a disagreement."""
     world.load(case)
     predictor = Predictor(world.snapshot(case))
-    counts: dict[str, int] = {}
-    asked = [packet for family in families for packet in packets(family)]
+    counts: Counter[str] = Counter()
+    asked = [packet for family in families for packet in packets(family, interface)]
     for packet, kernel in zip(asked, world.ask(asked), strict=True):
         for said in (predictor.trace(packet), predictor.reach(packet)):
             found = judge(kernel, said, predictor.answerable(packet))
             assert found != "disagree", (packet, kernel, said)
-            counts[found] = counts.get(found, 0) + 1
-        counts[kernel.kind] = counts.get(kernel.kind, 0) + 1
+            counts[found] += 1
+        counts[kernel.kind] += 1
     return counts
 
 
@@ -123,6 +126,28 @@ def test_three_chains_of_one_priority(world: World) -> None:
     lost = set()
     for order in permutations(parts):
         counts = compare(world, Case({"native": "".join(order)}, families=(4,)), (4,))
-        lost.add(counts.get("lost", 0))
+        lost.add(counts["lost"])
         assert counts["undecided"] < counts["agree"]
     assert len(lost) == 2  # two of the six orders drop, the others do not
+
+
+@pytest.mark.parametrize("mode", ["0", "1", "2"])
+@pytest.mark.parametrize("accept_local", ["0", "1"])
+def test_sources_by_an_interface_without_an_address(mode: str, accept_local: str) -> None:
+    """Loose rp_filter asks of such an interface what strict rp_filter asks (__fib_validate_source, no_addr)."""
+    requires("iptables-nft-restore", "nft", "ip", root=True)
+    world = World((*LINKS, Link("un0", "", ())))
+    try:
+        counts = compare(world, Case(EMPTY, ip=["route add 8.8.8.8 dev un0"], sysctl={
+            "net/ipv4/conf/un0/rp_filter": mode, "net/ipv4/conf/un0/accept_local": accept_local}), (4,), "un0")
+    finally:
+        world.close()
+    assert counts["agree"] == 2 * len(packets(4)) and (counts["lost"] > 100) == (mode != "0"), counts
+
+
+@pytest.mark.parametrize("accept_local", ["0", "1"])
+def test_local_routes_that_somebody_has_added(world: World, accept_local: str) -> None:
+    """Whole networks are this host's: their addresses are answered, and come in from nowhere."""
+    counts = compare(world, Case(EMPTY, ip=["route add local 10.9.0.0/16 dev lo", "route add local 8.8.8.0/24 dev lo"],
+                                 sysctl={"net/ipv4/conf/all/accept_local": accept_local}), (4,))
+    assert counts["agree"] == 2 * len(packets(4)) and counts["input"] > 40 < counts["lost"] + counts["out"], counts

@@ -21,11 +21,12 @@ LAST = (PolicyRule(4, 0, table="local"), PolicyRule(4, 32766, table="main"))
 SRC = (0xC6336400, 24)  # 198.51.100.0/24
 
 
-def way(*rules: PolicyRule, src: int = INSIDE, dst: int = 0x08080808, mark: int | None = 0, iif: str = "eth0") -> str:
+def way(*rules: PolicyRule, src: int = INSIDE, dst: int = 0x08080808, mark: int | None = 0, iif: str = "eth0",
+        routes: tuple[Route, ...] = ROUTES) -> str:
     """The device or the kind of hop, from ``src``, with the usual rules around."""
     interfaces = {name: Interface(name, i, kind=kind, master=master) for i, (name, kind, master) in enumerate(
         (("eth0", "", ""), ("eth1", "", ""), ("wg0", "wireguard", ""), ("red", "vrf", ""), ("eth2", "", "red")), 1)}
-    host = Host("h", "", interfaces, {4: ROUTES, 6: ()}, {4: (LAST[0], *rules, LAST[1]), 6: ()}, {}, (),
+    host = Host("h", "", interfaces, {4: routes, 6: ()}, {4: (LAST[0], *rules, LAST[1]), 6: ()}, {}, (),
                 Docker(unread="not asked"), UfwPolicy(), Ruleset())
     found = [hop for area, hop in Fib(host, 4).lookup(dst, None, iif, mark) if src in area]
     assert len(found) == 1, "areas are disjoint and cover every source"
@@ -40,6 +41,12 @@ def test_rules_by_mark_and_the_suppressor_of_wg_quick() -> None:
     assert way(main, tunnel, mark=51820) == "eth0"
     assert way(main, tunnel, dst=LAN + 20) == "eth1"
     assert way(main, tunnel, mark=None) == "ip rule 101 asks for a mark that is not known"
+
+
+def test_what_refuses_is_not_suppressed() -> None:
+    routes = (Route(4, "main", 0, 0, "unreachable"), *ROUTES[1:])
+    assert way(PolicyRule(4, 100, table="main", suppress_prefix=0), routes=routes) == "unreachable"
+    assert way(PolicyRule(4, 100, table="main", suppress_prefix=0), PolicyRule(4, 101, action="prohibit")) == "prohibit"
 
 
 def test_a_rule_that_does_nothing_is_passed_over() -> None:
