@@ -40,7 +40,7 @@ class Task:
         for source in sources:
             rows.append(self._one(source))
             if not gc.isenabled() and gc.get_count()[0] > _GARBAGE:
-                gc.collect()
+                gc.collect(0)
         return rows
 
     def _one(self, source: str) -> HostRow:

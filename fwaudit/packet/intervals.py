@@ -77,7 +77,7 @@ class IntervalSet:
         a, b = self.bounds, other.bounds
         if not a or not b:
             return EMPTY
-        if a == b or b == _ALL:
+        if a is b or b == _ALL:
             return self
         if a == _ALL:
             return other
@@ -87,7 +87,7 @@ class IntervalSet:
         a, b = self.bounds, other.bounds
         if not a or b == _ALL:
             return other
-        if not b or a == b:
+        if not b or a is b:
             return self
         return _combined(self, other, "|")
 
@@ -95,7 +95,7 @@ class IntervalSet:
         a, b = self.bounds, other.bounds
         if not a or not b:
             return self
-        if a == b or b == _ALL:
+        if a is b or b == _ALL:
             return EMPTY
         return _combined(self, other, "-")
 
@@ -145,10 +145,12 @@ def _combined(a: IntervalSet, b: IntervalSet, operator: str) -> IntervalSet:
 
 def _combine(a: IntervalSet, b: IntervalSet, operator: str) -> IntervalSet:
     if operator == "&":
-        return _intersect(a.bounds, b.bounds)
-    if operator == "-":
-        return _intersect(a.bounds, (~b).bounds)
-    return ~_intersect((~a).bounds, (~b).bounds)
+        out = _intersect(a.bounds, b.bounds)
+    elif operator == "-":
+        out = _intersect(a.bounds, (~b).bounds)
+    else:
+        out = ~_intersect((~a).bounds, (~b).bounds)
+    return out if len(out.bounds) < _LARGE else the_one(out)
 
 
 def _intersect(large: tuple[int, ...], small: tuple[int, ...]) -> IntervalSet:
@@ -196,6 +198,13 @@ def overlap(sets: tuple[IntervalSet, ...]) -> IntervalSet:
         shared = shared | (seen & each)
         seen = seen | each
     return shared
+
+
+@lru_cache(maxsize=1 << 10)
+def the_one(large: IntervalSet) -> IntervalSet:
+    """The set that stands for all that are like it. To find a set in a memory is quick where it is the one that was put
+    there, and takes 40 µs where it is only like it (30,000 networks)."""
+    return large
 
 
 _ALL = (0,)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import eq
 
-from fwaudit.packet.intervals import EMPTY, IntervalSet
+from fwaudit.packet.intervals import EMPTY, IntervalSet, the_one
 
 
 class StepFunction:
@@ -41,9 +41,9 @@ class StepFunction:
             return self._by_value
         first, *others = dict.fromkeys(self.values)
         if len(others) < 2:  # neighbours differ, so the two take turns
-            self._by_value = {first: IntervalSet(self.starts)}
+            self._by_value = {first: the_one(IntervalSet(self.starts))}
             if others:
-                self._by_value[others[0]] = IntervalSet(self.starts[1:])
+                self._by_value[others[0]] = the_one(IntervalSet(self.starts[1:]))
             return self._by_value
         bounds: dict[int, list[int]] = {}
         for start, end, value in self.cells():
@@ -54,7 +54,7 @@ class StepFunction:
                 out.append(start)
             if end is not None:
                 out.append(end)
-        self._by_value = {value: IntervalSet(tuple(out)) for value, out in bounds.items()}
+        self._by_value = {value: the_one(IntervalSet(tuple(out))) for value, out in bounds.items()}
         return self._by_value
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Hook
 from fwaudit.model.verdict import Answerer
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.admission import Admission
+from fwaudit.path.memory import DOOR, SOCKET, Memory
 from fwaudit.path.route import LOCAL_KINDS, Fib
 from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
-from fwaudit.path.walk import ONE_OF_ROUTES, End, Walk, World
+from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World
 
 _SYN_ACK = 18
 
@@ -17,11 +19,11 @@ _SYN_ACK = 18
 class WayBack:
     """Sends the answer of whoever answers, and notes *delivered* where it arrives."""
 
-    def __init__(self, host: Host, fibs: dict[int, Fib], admission: Admission) -> None:
+    def __init__(self, host: Host, fibs: dict[int, Fib], admission: Admission, memory: Memory) -> None:
         self.host = host
         self.fibs = fibs
         self.admission = admission
-        self._known: dict[tuple[PacketState, Answerer, bool], list[tuple[End, IntervalSet]]] = {}
+        self._memory = memory
         self.bridges = {name for name, interface in host.interfaces.items() if interface.kind == "bridge"}
 
     def bridge_calls_netfilter(self, family: int) -> bool:
@@ -30,30 +32,42 @@ class WayBack:
         return bool(self.host.setting(key))
 
     def from_host(self, walk: Walk, world: World, answerer: Answerer) -> None:
-        """The answer of a socket of this host: output, postrouting, and for a packet from lo back in."""
+        """The answer of a socket of this host."""
         if world.state.proto != TCP:
             walk.end(world, "delivered", to=answerer)
             return
-        back = self._reply(world.state, "")
+        back = World(self._reply(world.state, ""), world.peers, world.steps, world.doubts)
+        if walk.peer is None:
+            self._memory.go_on(SOCKET, walk, back, lambda inner, here: self._from_socket(inner, here, answerer),
+                               answerer)
+        else:
+            self._from_socket(walk, back, answerer)
+
+    def _from_socket(self, walk: Walk, world: World, answerer: Answerer) -> None:
+        """Output, postrouting, and for a packet from lo back in."""
+        back = world.state
+        routed: list[World] = []
+        local = EMPTY
         for area, hop in self.fibs[back.family].lookup(back.dst, back.src, mark=0):
-            here = World(back, world.peers & area, world.steps, world.doubts)
+            here = world.among(world.peers & area)
             if not here.peers:
                 continue
             if hop.kind == "unknown":
                 walk.undecided(here, hop.why)
             elif hop.kind == "local":
-                leaving = here.but(oif="lo", locally_made=1)
-                worlds = walk.hook(walk.hook([leaving], "output", "lo"), "postrouting", "lo")
-                looped = [w.but(iif="lo", oif="", locally_made=0) for w in worlds]
-                worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
-                self._answered(walk, worlds, answerer)
+                local = local | here.peers
             elif hop.kind != "unicast":
                 walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
             else:
-                for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
-                    leaving = here.but(oif=device, locally_made=1)
-                    worlds = walk.hook(walk.hook([leaving], "output", device), "postrouting", device)
-                    self._answered(walk, worlds, answerer)
+                routed += [here.but(oif=device, locally_made=1)
+                           for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES)]
+        if local.bounds:
+            leaving = world.among(local).but(oif="lo", locally_made=1)
+            worlds = walk.hook(walk.hook([leaving], "output", "lo"), "postrouting", "lo")
+            looped = [w.but(iif="lo", oif="", locally_made=0) for w in worlds]
+            worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
+            self._answered(walk, worlds, answerer)
+        self._leave(walk, routed, "output", answerer)
 
     def from_beyond(self, walk: Walk, world: World, answerer: Answerer, doors: tuple[str, ...]) -> None:
         """The answer of a container (or another machine) comes back in by the interface that the packet left by."""
@@ -70,39 +84,14 @@ class WayBack:
             if not rest.peers:
                 continue
             if walk.peer is None:
-                self._from_memory(walk, rest, answerer)
+                self._memory.go_on(DOOR, walk, rest, lambda inner, here: self._through_door(inner, here, answerer),
+                                   answerer)
             else:
                 self._through_door(walk, rest, answerer)
 
     def _through_door(self, walk: Walk, world: World, answerer: Answerer) -> None:
         for here in walk.hook([world], "prerouting", world.state.iif):
             self._route_answer(walk, here, answerer)
-
-    def _from_memory(self, walk: Walk, world: World, answerer: Answerer) -> None:
-        """As `_through_door`, for peers that the same answer was walked for before.
-
-        The memory's key is the answer as it sets out, who sends it, and whether it goes to the host itself; that holds
-        all that the way back depends on but the peer. It is walked for every such peer at once, since each goes its way
-        apart from the others: a published port is asked about from each interface, and it answers all of them alike.
-        Few questions are about the host's own addresses, which would lead through all the rules of INPUT.
-        """
-        own = self.admission.own_addresses(walk.family)
-        to_itself, beyond = world.peers.divide(own)
-        for to_host, asked in ((False, beyond), (True, to_itself)):
-            if not asked.bounds:
-                continue
-            key = world.state, answerer, to_host
-            ends = self._known.get(key)
-            if ends is None:
-                everybody = Walk(walk.tables, walk.host, walk.family)
-                peers = own if to_host else self.fibs[walk.family].universe - own
-                self._through_door(everybody, World(world.state, peers), answerer)
-                ends = self._known[key] = [
-                    (end, each.peers) for end, worlds in everybody.ends.items() for each in worlds]
-            for end, area in ends:
-                here = asked & area
-                if here.bounds:
-                    walk.ends.setdefault(end, []).append(World(world.state, here))
 
     def _straight_back(self, world: World, door: str) -> IntervalSet:
         """Peers that the answering container has on its own link, so that the answer does not come to this host."""
@@ -134,6 +123,8 @@ class WayBack:
 
     def _route_answer(self, walk: Walk, world: World, answerer: Answerer) -> None:
         state = world.state
+        routed: list[World] = []
+        local = EMPTY
         for area, hop in self.fibs[state.family].lookup_in(state.dst, state.src, state.iif, state.mark):
             here = world.among(world.peers & area)
             if not here.peers:
@@ -141,17 +132,22 @@ class WayBack:
             if hop.kind == "unknown":
                 walk.undecided(here, hop.why)
             elif hop.kind in LOCAL_KINDS:
-                self._answered(walk, walk.hook([here], "input", state.iif), answerer)
+                local = local | here.peers
             elif hop.kind != "unicast":
                 walk.end(here, "no-route", "no route for the answer", "no route", hook="routing")
             elif self.admission.forwards(state.family, state.iif) is False:
                 walk.end(here, "no-route", f"forwarding is off for {state.iif}, so the answer is lost", "drop",
                          hook="routing")
             else:
-                for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
-                    out = here.but(oif=device)
-                    worlds = walk.hook(walk.hook([out], "forward", device), "postrouting", device)
-                    self._answered(walk, worlds, answerer)
+                routed += [here.but(oif=device) for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES)]
+        if local.bounds:
+            self._answered(walk, walk.hook([world.among(local)], "input", state.iif), answerer)
+        self._leave(walk, routed, "forward", answerer)
+
+    def _leave(self, walk: Walk, routed: list[World], hook: Hook, answerer: Answerer) -> None:
+        for world in self._memory.leaving(walk, routed, hook):
+            device = world.state.oif
+            self._answered(walk, walk.hook(walk.hook([world], hook, device), "postrouting", device), answerer)
 
     @staticmethod
     def _reply(state: PacketState, iif: str) -> PacketState:

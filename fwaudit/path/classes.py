@@ -1,4 +1,4 @@
-"""Which packets a chain and those below it do not tell apart."""
+"""Which packets chains and those below them do not tell apart."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 
 
 class Classes:
-    """The classes of packets of one chain. Made when the chain is first asked, since most chains never are."""
+    """The classes of packets of some chains and those below them. Made when first asked for, since most never are.
 
-    __slots__ = ("_chain", "_chains", "_names", "_numbers", "_plain")
+    ``serial`` names the chains. ``exactly``: fields of which every value is a class of its own, read or not, as bits.
+    """
 
-    def __init__(self, chain: CompiledChain) -> None:
-        self._chain = chain
-        self._chains = list(chain.subtree())
-        numbers, names = chain.reads & NUMBERS & ~chain.whole, chain.reads & NAMES
-        plain = chain.reads & ~numbers & ~names
+    __slots__ = ("_chains", "_names", "_numbers", "_plain", "_serial", "_tops")
+
+    def __init__(self, serial: object, tops: Sequence[CompiledChain], exactly: int = 0) -> None:
+        self._serial = serial
+        self._tops = tops
+        self._chains: list[CompiledChain] | None = None
+        reads = whole = 0
+        for chain in tops:
+            reads |= chain.reads
+            whole |= chain.whole
+        numbers, names = reads & NUMBERS & ~whole & ~exactly, reads & NAMES & ~exactly
+        plain = reads & ~numbers & ~names | exactly
         self._plain = itemgetter(0, *(i for name, i in FIELD_INDEX.items() if plain & BIT[name]))
         # each with its borders, once somebody asked for them
         self._numbers: list[tuple[int, list[int] | None]] = [
@@ -32,13 +40,13 @@ class Classes:
             (i, name, {}) for name, i in FIELD_INDEX.items() if names & BIT[name]]
 
     def key(self, state: PacketState) -> tuple[object, ...]:
-        """Two packets with the same key have the same fate in the chain. The key is the chain, the family, each field
-        that is read as it is, each number by the class it falls in, and each interface by the names that rules have.
+        """Two packets with the same key have the same fate in the chains. The key is their serial, the family, each
+        field that is read as it is, each number by the class it falls in, and each interface by the names in the rules.
 
         Of a number only the class matters: between which borders of the subtree it lies; of an interface, whether a
         rule names it. So 65,536 ports are as many questions as there are different port ranges in the rules.
         """
-        key: list[object] = [self._chain.serial, self._plain(state)]
+        key: list[object] = [self._serial, self._plain(state)]
         for index, borders in self._numbers:
             value = state[index]
             if value is not None:
@@ -52,6 +60,11 @@ class Classes:
             key.append(found)
         return tuple(key)
 
+    def _subtree(self) -> list[CompiledChain]:
+        if self._chains is None:
+            self._chains = list({chain.serial: chain for top in self._tops for chain in top.subtree()}.values())
+        return self._chains
+
     def _find_borders(self, index: int) -> list[int]:
         found = self.borders(PacketState._fields[index])
         self._numbers[[place for place, _ in self._numbers].index(index)] = index, found
@@ -60,12 +73,21 @@ class Classes:
     def borders(self, field: str) -> list[int]:
         """Where rules of the subtree change their mind about a number, in order."""
         bit = BIT[field]
-        parts = [chain.own_borders(field) for chain in self._chains if chain.own_reads & bit]
+        parts = [chain.own_borders(field) for chain in self._subtree() if chain.own_reads & bit]
         return merged([part for part in parts if part])
+
+    def is_named(self, field: str, name: str) -> bool:
+        """Whether a rule of the subtree asks for this very interface."""
+        for _, each, classes in self._names:
+            if each == field:
+                if name not in classes:
+                    classes[name] = self._name_class(field, name)
+                return classes[name] == name
+        return False
 
     def _name_class(self, field: str, name: object) -> object:
         """An interface that no rule of the subtree names is like all others that begin with the same prefixes."""
-        asked = {each for chain in self._chains for each in chain.named if each.field == field}
+        asked = {each for chain in self._subtree() for each in chain.named if each.field == field}
         found: object = name
         if name not in ("", UNKNOWN_PORT) and not any(each.name == name and not each.prefix for each in asked):
             found = tuple(sorted(e.name for e in asked if e.prefix and str(name).startswith(e.name)))

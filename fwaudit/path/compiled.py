@@ -153,7 +153,7 @@ class CompiledChain:
     def classes(self) -> Classes:
         """Which packets the subtree does not tell apart."""
         if self._classes is None:
-            self._classes = Classes(self)
+            self._classes = Classes(self.serial, (self,))
         return self._classes
 
     def _first_key(self, state: PacketState) -> tuple[object, ...]:

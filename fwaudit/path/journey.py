@@ -12,6 +12,7 @@ from fwaudit.path.admission import Admission, special_destination
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
 from fwaudit.path.entrance import Entrances
+from fwaudit.path.memory import FORWARD, Memory
 from fwaudit.path.route import LOCAL_KINDS, Fib, Hop
 from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
 from fwaudit.path.tables import Tables
@@ -28,7 +29,8 @@ class Journey:
         self.fibs = fibs
         self.admission = admission
         self.services = services
-        self._back = WayBack(host, fibs, admission)
+        self._memory = Memory(host, tables, fibs, admission)
+        self._back = WayBack(host, fibs, admission, self._memory)
         self._entrances = Entrances(host, fibs, admission, services, self._back.bridges)
         self._used_bridges = {interface.master for interface in host.interfaces.values()}
         self._engine_bridges = {network.interface for network in host.engine.networks if network.driver == "bridge"}
@@ -154,9 +156,15 @@ class Journey:
                 if not out.peers:
                     continue
                 out = out.but(oif=device)
-                passed = walk.hook([out], "forward", device)
-                for leaving in walk.hook(passed, "postrouting", device):
-                    self._reach_next(walk, leaving)
+                if walk.peer is None and device and not self._memory.is_alone(state.family, state.iif):
+                    self._memory.go_on(FORWARD, walk, out, self._pass_on)
+                else:
+                    self._pass_on(walk, out)
+
+    def _pass_on(self, walk: Walk, world: World) -> None:
+        device = world.state.oif
+        for leaving in walk.hook(walk.hook([world], "forward", device), "postrouting", device):
+            self._reach_next(walk, leaving)
 
     # ---- ways that netfilter's IP hooks do not see, or see differently ----------------------------------------------
 

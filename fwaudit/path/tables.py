@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import NamedTuple
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
 from fwaudit.netfilter.facts import Facts
-from fwaudit.netfilter.hooks import BaseChain, base_chains
+from fwaudit.netfilter.hooks import CONNTRACK, BaseChain, base_chains, nat_place
 from fwaudit.netfilter.tracking import tracked_families
-from fwaudit.packet.steps import StepFunction
 from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
 from fwaudit.path.orders import Order, orders
-from fwaudit.path.state import PacketState
+
+_OF_A_DEVICE = ("ingress", "egress")
+"""Hooks whose chains look at packets of some interfaces alone."""
+
+_NEVER = 1 << 32
+
+
+class Stop(NamedTuple):
+    """A base chain where packets meet it."""
+
+    base: BaseChain
+    chain: CompiledChain
+    is_nat: bool
+
+
+class Line(NamedTuple):
+    """The base chains of a hook in the order in which they run, and what the kernel does between them.
+
+    ``untracked``: before connection tracking, where the hook ``tracks``; ``turned``: behind the place where NAT of an
+    answer is undone, where the hook ``turns`` answers.
+    """
+
+    untracked: tuple[Stop, ...]
+    tracked: tuple[Stop, ...]
+    turned: tuple[Stop, ...]
+    tracks: bool
+    turns: bool
 
 
 class Tables:
@@ -28,38 +54,45 @@ class Tables:
         self._tracked = tracked_families(host.ruleset)
         self._facts = facts
         self._hooks: dict[tuple[int, str, str], tuple[BaseChain, ...]] = {}
-        self._orders: dict[tuple[int, str, str], tuple[Order, ...]] = {}
+        self._lines: dict[tuple[int, str, str], tuple[Line, ...]] = {}
         self._compilers: dict[tuple[int, int], Compiler] = {}
         self._by_base: dict[int, CompiledChain] = {}  # of `base_chains`, which are kept
         self._chains: dict[tuple[int, int, str], CompiledChain] = {}
+        self.has_egress = any(
+            chain.hook == "egress" for table in host.ruleset.tables for chain in table.chains.values())
         self._numbers = count(1)  # one number for each chain of the host: memories are kept under it
 
     def base_chains(self, family: int, hook: Hook, device: str) -> tuple[BaseChain, ...]:
         """The base chains of a hook, in order; without those that cannot do anything."""
-        key = (family, hook, device)
+        key = (family, hook, device if hook in _OF_A_DEVICE else "")
         found = self._hooks.get(key)
         if found is None:
             found = tuple(
-                base for base in base_chains(self._host.ruleset, family, hook, device)
+                base for base in base_chains(self._host.ruleset, *key)
                 if (base.chain.rules or base.chain.policy == "drop")
                 and (base.chain.kind != "nat" or family in self._tracked)
             )
             self._hooks[key] = found
         return found
 
-    def orders(self, family: int, hook: Hook, device: str) -> tuple[Order, ...]:
-        """The orders in which the kernel may run them, where that makes a difference; one, where it does not, and none
-        where there are too many."""
-        key = (family, hook, device)
-        found = self._orders.get(key)
+    def lines(self, family: int, hook: Hook, device: str) -> tuple[Line, ...]:
+        """They in the orders in which the kernel may run them, where that makes a difference; in one, where it does
+        not, and in none where there are too many."""
+        key = (family, hook, device if hook in _OF_A_DEVICE else "")
+        found = self._lines.get(key)
         if found is None:
-            found = self._orders[key] = orders(
-                self.base_chains(*key), lambda base: self.chain(base, family), hook)
+            chains = orders(self.base_chains(*key), lambda base: self.chain(base, family), hook)
+            found = self._lines[key] = tuple([self._line(order, family, hook) for order in chains])
         return found
 
-    def evaluate(self, base: BaseChain, family: int, state: PacketState) -> StepFunction:
-        """What a base chain does to such packets, by peer; values are those of `evaluator`."""
-        return self.evaluator.evaluate(self.chain(base, family), state)
+    def _line(self, order: Order, family: int, hook: Hook) -> Line:
+        stops = [Stop(base, self.chain(base, family), base.chain.kind == "nat") for base in order]
+        tracking = CONNTRACK if hook in ("prerouting", "output") else -_NEVER
+        turning = nat_place(hook) if hook in ("prerouting", "output", "input", "postrouting") else _NEVER
+        return Line(tuple([stop for stop in stops if stop.base.place[0] < tracking]),
+                    tuple([stop for stop in stops if tracking <= stop.base.place[0] < turning]),
+                    tuple([stop for stop in stops if turning <= stop.base.place[0]]),
+                    tracking == CONNTRACK, turning < _NEVER)
 
     def chain(self, base: BaseChain, family: int) -> CompiledChain:
         """The compiled form of a base chain for one family."""

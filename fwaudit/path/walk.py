@@ -12,21 +12,18 @@ from typing import NamedTuple, TypeVar
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
 from fwaudit.model.verdict import Answerer, Disposition, Step
-from fwaudit.netfilter.hooks import CONNTRACK, BaseChain, nat_place
+from fwaudit.netfilter.hooks import BaseChain
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, STATE_UNTRACKED
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.packet.steps import StepFunction
 from fwaudit.path import nat
 from fwaudit.path.assume import Assumed
-from fwaudit.path.orders import Order
 from fwaudit.path.outcome import Outcome, changed
 from fwaudit.path.point import Given, Met, walk_chain
 from fwaudit.path.state import DESTINATION_DONE, SOURCE_DONE, PacketState, but
-from fwaudit.path.tables import Tables
+from fwaudit.path.tables import Line, Stop, Tables
 
 _Each = TypeVar("_Each")
-_ONLY_CHAINS = ("ingress", "egress", "forward")
-"""Hooks at which the kernel does nothing to a packet but run chains."""
 ONE_OF_ROUTES = "which interface of a multipath route it takes"
 
 
@@ -56,7 +53,7 @@ class End(NamedTuple):
 
 
 class Walk:
-    """One question under way: its worlds go through hooks, its results are collected in ``ends``.
+    """One question under way: its worlds go through hooks, its results are collected in ``ends``. ``met``: the hooks.
 
     ``peer`` is the one source of a trace, None where all are asked at once. ``assumed``: what is taken for true of
     facts that nobody knows, so that the one packet has one way; None: each goes both ways.
@@ -71,6 +68,7 @@ class Walk:
         self.assumed = assumed
         self._below = tables.below if tables.below.exists else None
         self.ends: dict[End, list[World]] = {}
+        self.met: set[Hook] = set()
 
     # ---- results ----------------------------------------------------------------------------------------------------
 
@@ -109,39 +107,32 @@ class Walk:
             for world in worlds:
                 for why in self._below.why(hook, device, crossing=bool(world.state.bridged)):
                     self.undecided(world, why)
-        orders = self.tables.orders(self.family, hook, device)
-        if len(orders) > 1:
-            passed = [world for order in orders for world in self._pass(worlds, order, hook, looped)]
-        elif not orders:
+        self.met.add(hook)
+        lines = self.tables.lines(self.family, hook, device)
+        if len(lines) == 1:
+            worlds = self._pass(worlds, lines[0], hook, looped)
+        elif lines:
+            worlds = [world for line in lines for world in self._pass(worlds, line, hook, looped)]
+        else:
             for world in worlds:
                 self.undecided(world, f"the order of the chains of one priority on {hook}")
             return []
-        elif orders[0] or hook not in _ONLY_CHAINS:
-            passed = self._pass(worlds, orders[0], hook, looped)
-        else:
-            return worlds
-        if len(passed) > 1:
-            passed = _merge(passed)
-        return self.hook(passed, "egress", device) if hook == "postrouting" else passed
+        if len(worlds) > 1:
+            worlds = _merge(worlds)
+        return self.hook(worlds, "egress", device) if hook == "postrouting" and self.tables.has_egress else worlds
 
-    def _pass(self, worlds: list[World], chains: Order, hook: Hook, looped: bool) -> list[World]:
+    def _pass(self, worlds: list[World], line: Line, hook: Hook, looped: bool) -> list[World]:
         """The base chains in one order, with what the kernel does between them."""
-        tracked = looped or hook not in ("prerouting", "output")
-        turned = looped
-        turning = nat_place(hook)
-        for base in chains:
-            if looped and base.chain.kind == "nat":
-                continue
-            place = base.place[0]
-            if not tracked and place >= CONNTRACK:
-                worlds, tracked = [self._track(world) for world in worlds], True
-            if not turned and place >= turning:
-                worlds, turned = [_turn_back(world, hook) for world in worlds], True
-            worlds = self._run(base, worlds, hook)
-        if not tracked:
+        for stop in line.untracked:
+            worlds = self._run(stop, worlds, hook, looped)
+        if line.tracks and not looped:
             worlds = [self._track(world) for world in worlds]
-        if not turned:
-            worlds = [_turn_back(world, hook) for world in worlds]
+        for stop in line.tracked:
+            worlds = self._run(stop, worlds, hook, looped)
+        if line.turns and not looped:
+            worlds = [_turn_back(world, hook) if world.state.ct_direction else world for world in worlds]
+        for stop in line.turned:
+            worlds = self._run(stop, worlds, hook, looped)
         return worlds
 
     def _track(self, world: World) -> World:
@@ -159,19 +150,24 @@ class Walk:
             ct_state=STATE_NEW, orig_src=state.src, orig_dst=state.dst, orig_sport=there[0], orig_dport=there[1],
             reply_src=state.dst, reply_dst=state.src, reply_sport=back[0], reply_dport=back[1])
 
-    def _run(self, base: BaseChain, worlds: list[World], hook: Hook) -> list[World]:
+    def _run(self, stop: Stop, worlds: list[World], hook: Hook, looped: bool) -> list[World]:
+        """One base chain. NAT is decided once, by the first packet of a connection that is tracked."""
+        base, chain, is_nat = stop
+        if is_nat:
+            if looped:
+                return worlds
+            done = _nat_done(hook)
         out: list[World] = []
-        is_nat = base.chain.kind == "nat"
-        steps = self.tables.evaluator.steps
+        evaluator = self.tables.evaluator
         for world in worlds:
-            if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done == _nat_done(hook)):
-                out.append(world)  # NAT is decided once, by the first packet of a connection that is tracked
+            if is_nat and (world.state.ct_state != STATE_NEW or world.state.nat_done == done):
+                out.append(world)
                 continue
             if self.peer is not None:
-                outcomes = self._ways(base, world, hook, self.peer)
+                outcomes = self._ways(stop, world, hook, self.peer)
             else:
-                function = self.tables.evaluate(base, self.family, world.state)
-                if len(function.values) == 1 and steps.passes(function.values[0], base.chain.policy):
+                function = evaluator.evaluate(chain, world.state)
+                if len(function.values) == 1 and evaluator.steps.passes(function.values[0], base.chain.policy):
                     out.append(world)  # as most packets are by most chains
                     continue
                 outcomes = self._areas(function, world)
@@ -179,10 +175,11 @@ class Walk:
                 out += self._apply(base, outcome, passed, hook)
         return _merge(out) if self.peer is None and len(out) > 1 else out
 
-    def _ways(self, base: BaseChain, world: World, hook: Hook, peer: int) -> Iterator[tuple[Outcome, World]]:
+    def _ways(self, stop: Stop, world: World, hook: Hook, peer: int) -> Iterator[tuple[Outcome, World]]:
         """What may become of one packet in a base chain, with the rules that it met."""
+        base = stop.base
         given = Given(self.assumed, base.table.name) if self.assumed else None
-        ways = walk_chain(self.tables.chain(base, self.family), world.state, peer, given)
+        ways = walk_chain(stop.chain, world.state, peer, given)
         single = len(ways) == 1
         for outcome, fork in ways.items():
             steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)

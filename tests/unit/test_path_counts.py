@@ -9,13 +9,14 @@ import pytest
 from fwaudit.model.condition import Masked
 from fwaudit.model.host import Address, Host, Interface, Route, UfwPolicy
 from fwaudit.model.host import Engine as Docker
-from fwaudit.model.ruleset import Chain, Drop, Jump, Rule, Ruleset, Table
+from fwaudit.model.ruleset import Chain, Drop, Hook, Jump, Rule, Ruleset, Table
 from fwaudit.model.verdict import Query
 from fwaudit.netfilter.iptables_save import parse
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path import chain
 from fwaudit.path.engine import Engine
 from fwaudit.path.state import PacketState
+from fwaudit.path.walk import Walk, World
 
 DEVICES = {"eth0": 0xCB00710A, "eth1": 0xC0A8320A, "wg0": 0x0A080001, "docker0": 0xAC110001}
 BRIDGE = 0xAC110002
@@ -226,3 +227,32 @@ def test_a_loop_of_chains_which_no_reader_lets_through_ends_as_well() -> None:
     some = Engine(host(Ruleset((Table("nft", "ip", "filter", chains),))))
     some.reach(forward())
     assert some.trace(one(1)).disposition in ("accepted", "undecided")
+
+
+def test_behind_nat_packets_are_alike_wherever_they_came_in(monkeypatch) -> None:
+    """FORWARD and the way back are walked once for all doors and addresses of a published port; rules that tell them
+    apart are asked again."""
+    met: list[str] = []
+
+    def hook(walk: Walk, worlds: list[World], name: Hook, device: str, *, looped: bool = False) -> list[World]:
+        met.append(name)
+        return original(walk, worlds, name, device, looped=looped)
+
+    original = Walk.hook
+    monkeypatch.setattr(Walk, "hook", hook)
+    nat = table("nat", ["-A PREROUTING -p tcp -m tcp --dport 5432 -j DNAT --to-destination 172.17.0.2:5432"])
+
+    def walked(rule: str) -> int:
+        met.clear()
+        some = engine(nat, table("filter", [rule, "-A FORWARD -o docker0 -j ACCEPT"]))
+        answers = [some.reach(Query(4, door, address, 6, 5432)) for door in ("eth0", "eth1", "wg0")
+                   for address in DEVICES.values()]
+        assert all(any(each.disposition == "delivered" for each in answer.outcomes) for answer in answers)
+        return met.count("forward")
+
+    once = walked("-A FORWARD -s 198.51.100.0/24 -j DROP")
+    assert once <= 4  # there and back, and for peers on the bridge
+    by_door = walked("-A FORWARD -i eth1 -s 198.51.100.0/24 -j DROP")
+    assert once < by_door
+    by_address = walked("-A FORWARD -s 198.51.100.0/24 -m conntrack --ctorigdst 10.8.0.1 -j DROP")
+    assert once < by_address < by_door
