@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from operator import eq
 
 from fwaudit.packet.intervals import EMPTY, IntervalSet, the_one
@@ -18,12 +18,13 @@ from fwaudit.packet.intervals import EMPTY, IntervalSet, the_one
 class StepFunction:
     """``values[i]`` holds from ``starts[i]`` up to the next start. ``starts[0]`` is 0; the last value has no end."""
 
-    __slots__ = ("_by_value", "starts", "values")
+    __slots__ = ("_by_value", "_top", "starts", "values")
 
     def __init__(self, starts: tuple[int, ...], values: tuple[int, ...]) -> None:
         self.starts = starts
         self.values = values
         self._by_value: dict[int, IntervalSet] | None = None
+        self._top: int | None = None
 
     def at(self, address: int) -> int:
         """The value at one address."""
@@ -35,27 +36,36 @@ class StepFunction:
         for i, value in enumerate(self.values):
             yield starts[i], (starts[i + 1] if i + 1 < len(starts) else None), value
 
-    def by_value(self) -> dict[int, IntervalSet]:
-        """The addresses of each value. Computed once, since a function stands for many questions."""
-        if self._by_value is not None:
-            return self._by_value
-        first, *others = dict.fromkeys(self.values)
-        if len(others) < 2:  # neighbours differ, so the two take turns
-            self._by_value = {first: the_one(IntervalSet(self.starts))}
-            if others:
-                self._by_value[others[0]] = the_one(IntervalSet(self.starts[1:]))
-            return self._by_value
-        bounds: dict[int, list[int]] = {}
-        for start, end, value in self.cells():
-            out = bounds.setdefault(value, [])
+    def by_value(self, top: int | None = None) -> dict[int, IntervalSet]:
+        """The addresses below ``top`` of each value; None: all. Computed once, since a function stands for many
+        questions; cutting each area at the end of a family's addresses would take half as long again."""
+        if self._by_value is None or self._top != top:
+            self._by_value, self._top = self._areas(top), top
+        return self._by_value
+
+    def _areas(self, top: int | None) -> dict[int, IntervalSet]:
+        places, values = self.starts, self.values
+        if top is not None:
+            count = bisect_left(places, top)
+            places, values = (*places[:count], top), values[:count]
+        first, *others = dict.fromkeys(values)
+        if not others:
+            return {first: IntervalSet(places)}
+        if len(others) == 1:  # neighbours differ, so the two take turns
+            rest = places[1:]
+            if top is not None:  # every cell has an end, so of both an even number of borders
+                places, rest = places[: len(places) & ~1], rest[: len(rest) & ~1]
+            return {first: the_one(IntervalSet(places)), others[0]: the_one(IntervalSet(rest))}
+        bounds: dict[int, list[int]] = {value: [] for value in (first, *others)}
+        for start, end, value in zip_longest(places[: len(values)], places[1:], values):
+            out = bounds[value]
             if out and out[-1] == start:
                 out.pop()
             else:
                 out.append(start)
             if end is not None:
                 out.append(end)
-        self._by_value = {value: the_one(IntervalSet(tuple(out))) for value, out in bounds.items()}
-        return self._by_value
+        return {value: the_one(IntervalSet(tuple(out))) for value, out in bounds.items()}
 
 
 class StepPool:
@@ -150,18 +160,23 @@ class StepPool:
         values: list[int] = []
         known: dict[int, dict[int, int]] = {}
         place = 1
+        last = len(ends)
         for start, end, here in few.cells():
             place = bisect_right(ends, start, place - 1)
-            stop = len(ends) if end is None else bisect_left(ends, end, place)
-            joined = known.setdefault(here, {})
+            stop = last if end is None else bisect_left(ends, end, place)
+            joined = known.get(here)
+            if joined is None:
+                joined = known[here] = {}
             part = seen[place - 1 : stop]
+            found = set()
             for value in set(part):
                 if value not in joined:
                     joined[value] = join(value, here) if turned else join(here, value)
+                found.add(joined[value])
             first = len(starts)
-            if len({joined[value] for value in set(part)}) == 1:  # as where a packet is dropped before it gets there
+            if len(found) == 1:  # as where a packet is dropped before it gets there
                 starts.append(start)
-                values.append(joined[part[0]])
+                values.append(found.pop())
             else:
                 starts += (start, *ends[place:stop])
                 values += [joined[value] for value in part]

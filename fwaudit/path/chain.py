@@ -15,7 +15,7 @@ from itertools import groupby
 
 from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto
-from fwaudit.packet.bounds import YES, Bounds
+from fwaudit.packet.bounds import MAYBE, NO, YES, Bounds
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.packet.steps import StepFunction
 from fwaudit.path.compiled import CompiledChain, CompiledRule
@@ -46,6 +46,7 @@ class ChainEvaluator:
         self._rules_left = 0
         self._memo: dict[tuple[object, ...], StepFunction] = {}
         self._ended: dict[int, StepFunction] = {}
+        self._single: dict[tuple[int, IntervalSet], StepFunction] = {}
         self._folded: dict[tuple[int, ...], StepFunction] = {}
         self._asked_again = 0
 
@@ -120,14 +121,20 @@ class ChainEvaluator:
         while i:
             i -= 1
             compiled, position, bounds = reached[i]
-            if _is_plain(reached[i]):
+            if compiled.plain is not None and _is_decided(bounds):
                 first = i
-                while first and _is_plain(reached[first - 1]):
+                while first and reached[first - 1][0].plain is not None and _is_decided(reached[first - 1][2]):
                     first -= 1
                 steps.append(self._first_match(reached[first : i + 1]))
                 i = first
                 continue
-            matched = yield from self._matched(chain, compiled, position, state, bounds.possibly)
+            if compiled.plain is not None:
+                matched = self._always(compiled)
+            else:
+                matched = yield from self._matched(chain, compiled, position, state, bounds.possibly)
+            if bounds is YES or bounds is MAYBE:
+                steps.append(matched if bounds is YES else self.steps.in_doubt(matched))
+                continue
             step = self.steps.pool.choose(bounds.certainly, matched, self.steps.go_on)
             doubtful = bounds.possibly - bounds.certainly
             if doubtful:
@@ -147,6 +154,8 @@ class ChainEvaluator:
         if bounds is YES:
             ground = self._always(last)
             plain = plain[:-1]
+        elif len(plain) == 1:
+            return self._where(last, bounds.certainly)
         layers: list[tuple[IntervalSet, int]] = []
         for outcome, same in groupby(plain, lambda each: each[0].plain):
             areas = [bounds.certainly for _, _, bounds in same]
@@ -161,17 +170,21 @@ class ChainEvaluator:
     def _reached(chain: CompiledChain, special: Specialised, state: PacketState, start: int) -> list[Reached]:
         """The rules that may match, with the peers for which they do."""
         rows, texts = chain.rows, special.texts
+        from_whom, to_whom = state.src, state.dst
         reached: list[Reached] = []
         for position in special.candidates(state):
             if position < start:
                 continue
             said, src, dst, _ = rows[position]
-            conditions, compiled, _, _ = texts[id(said)]
             bounds = YES
+            if dst is not None:
+                bounds = among(dst, to_whom)
+                if bounds is NO:
+                    continue
             if src is not None:
-                bounds = among(src, state.src)
-            if dst is not None and bounds.possibly.bounds:
-                bounds = bounds.both(among(dst, state.dst)) if src is not None else among(dst, state.dst)
+                there = among(src, from_whom)
+                bounds = there if bounds is YES else bounds.both(there)
+            conditions, compiled, _, _ = texts[id(said)]
             if conditions and bounds.possibly.bounds:
                 bounds = _conjunction(bounds, conditions, state)
             if not bounds.possibly.bounds:
@@ -199,14 +212,20 @@ class ChainEvaluator:
                     after = self.steps.behind(change, self.steps.pool.choose(area, after, self.steps.go_on))
                     back = self.steps.instead(back, change, after)
             return back
-        if compiled.plain is not None:
-            return self._always(compiled)
         change = change_of(target, state)
         if chain.asks_later(position, change):
             self._asked_again += 1
             after = yield chain, changed(state, change), position + 1
             return self.steps.behind(change, self.steps.pool.choose(area, after, self.steps.go_on))
         return self.steps.constant(GO_ON._replace(change=change))
+
+    def _where(self, compiled: CompiledRule, area: IntervalSet) -> StepFunction:
+        """The outcome of a rule that ends the chain in an area."""
+        key = id(compiled), area
+        found = self._single.get(key)
+        if found is None:
+            found = self._single[key] = self.steps.pool.choose(area, self._always(compiled), self.steps.go_on)
+        return found
 
     def _always(self, compiled: CompiledRule) -> StepFunction:
         """The outcome of a rule that matches every packet and ends the chain."""
@@ -232,6 +251,6 @@ def _conjunction(out: Bounds, conditions: tuple[Condition, ...], state: PacketSt
     return YES if out.certainly.bounds == ALL.bounds else out
 
 
-def _is_plain(reached: Reached) -> bool:
-    compiled, _, bounds = reached
-    return compiled.plain is not None and (bounds is YES or bounds.certainly == bounds.possibly)
+def _is_decided(bounds: Bounds) -> bool:
+    """Whether it is known of every peer if the rule matches."""
+    return bounds is YES or bounds.certainly is bounds.possibly or bounds.certainly == bounds.possibly

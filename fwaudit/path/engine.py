@@ -57,12 +57,12 @@ class Engine:
         Undecided outcomes are kept apart by who answers only; `trace` says what they depend on.
         """
         walk = self._walk(query, None)
-        peers: dict[End, list[IntervalSet]] = {}
+        possibly: dict[End, IntervalSet] = {}
         for end, worlds in walk.ends.items():
-            plain = end._replace(reason="") if end.reason else end
-            peers.setdefault(plain, []).extend([world.peers for world in worlds])
-        possibly = {end: united(tuple(areas)) for end, areas in peers.items()}
-        shared = overlap(tuple(possibly.values()))
+            area = worlds[0].peers if len(worlds) == 1 else united(tuple([world.peers for world in worlds]))
+            plain = End(end.disposition, end.to) if end.reason else end
+            possibly[plain] = possibly[plain] | area if plain in possibly else area
+        shared = overlap(tuple(possibly.values())) if len(possibly) > 1 else EMPTY
         outcomes = [Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
                     for end, area in possibly.items()]
         return Reach(query, tuple(outcomes))
@@ -124,9 +124,8 @@ class Engine:
     def _walk(self, query: Query, peer: int | None, assumed: Assumed | None = None) -> Walk:
         walk = Walk(self.tables, self.host, query.family, peer, assumed)
         peers = query.sources & self.fibs[query.family].universe if peer is None else IntervalSet.of(peer)
-        state = PacketState(
-            query.family, query.proto, dst=query.dst, dport=query.dport, sport=query.sport, iif=query.iif,
-            oif=query.oif, icmp_type=128 if query.proto == ICMPV6 else 8)  # an echo request
+        state = PacketState(query.family, query.proto, PEER, query.dst, query.sport, query.dport,
+                            128 if query.proto == ICMPV6 else 8, iif=query.iif, oif=query.oif)  # an echo request
         if query.hook:
             there, back = tuple_ports(state)
             tracked = _answer(state) if query.answer else but(

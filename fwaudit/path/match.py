@@ -19,6 +19,8 @@ def match(condition: Condition, state: PacketState) -> Bounds:
         if condition.field in ADDRESS_FIELDS:
             return exactly(condition.values)
         return _unnamed(condition)
+    if isinstance(condition, Unknown):
+        return MAYBE
     if isinstance(condition, Named):
         name = state[FIELD_INDEX[condition.field]]
         if not isinstance(name, str) or name == UNKNOWN_PORT:

@@ -26,6 +26,7 @@ class OutcomeSteps:
         self._composed: dict[tuple[int, int], StepFunction] = {}
         self._doubted: dict[int, StepFunction] = {}
         self._came_back: dict[int, tuple[StepFunction, frozenset[Change]]] = {}
+        self._going_on: dict[int, bool] = {}
         self._passing: dict[tuple[int, str], bool] = {}
         self.fall = self.constant(FALL)
         self.go_on = self.constant(GO_ON)
@@ -50,7 +51,7 @@ class OutcomeSteps:
         """``f``, and ``g`` where ``f`` goes on."""
         if f is self.go_on:
             return g
-        if len(f.values) == 1 and not any(o.verdict == "on" for o in self._outcome_sets[f.values[0]]):
+        if len(f.values) == 1 and not self._goes_on(f.values[0]):
             return f
         key = (id(f), id(g))
         found = self._composed.get(key)
@@ -82,6 +83,12 @@ class OutcomeSteps:
 
     def constant(self, outcome: Outcome | None) -> StepFunction:
         return self.pool.constant(self.id_of(outcome))
+
+    def _goes_on(self, value: int) -> bool:
+        found = self._going_on.get(value)
+        if found is None:
+            found = self._going_on[value] = any(o.verdict == "on" for o in self._outcome_sets[value])
+        return found
 
     # ---- sets of outcomes as numbers --------------------------------------------------------------------------------
 

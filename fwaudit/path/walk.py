@@ -194,8 +194,10 @@ class Walk:
                 yield outcome, world
             return
         areas: dict[Outcome, IntervalSet] = {}
-        for value, area in function.by_value().items():
-            here = area & world.peers
+        peers = world.peers
+        everybody = len(peers.bounds) == 2 and peers.bounds[0] == 0
+        for value, area in function.by_value(peers.bounds[1] if everybody else None).items():
+            here = area if everybody else area & peers
             if here.bounds:
                 for outcome in steps.outcomes(value):
                     areas[outcome] = areas[outcome] | here if outcome in areas else here

@@ -35,6 +35,10 @@ def test_cells_and_areas_say_the_same(pairs: Table) -> None:
     areas = made.by_value()
     for x in ADDRESSES:
         assert [value for value, area in areas.items() if x in area] == [made.at(x)]
+    for top in (1, ADDRESSES[len(ADDRESSES) // 2], ADDRESSES[-1], ADDRESSES[-1] + 1):
+        below = IntervalSet((0, top))
+        cut = {value: area & below for value, area in areas.items() if area & below}
+        assert dict(made.by_value(top)) == cut
     for wanted in range(4):
         assert support(made, lambda value, wanted=wanted: value == wanted) == areas.get(wanted, IntervalSet())
 
