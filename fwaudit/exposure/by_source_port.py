@@ -15,7 +15,7 @@ from fwaudit.model.verdict import Answerer, Query
 from fwaudit.packet.fields import MAX_PORT
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.engine import Engine
-from fwaudit.path.source_ports import special_source_ports, unnamed_neighbour
+from fwaudit.path.source_ports import unnamed_neighbour
 
 Reached = tuple[IntervalSet, IntervalSet, Answerer | None]
 Allowed = tuple[IntervalSet, IntervalSet]
@@ -28,7 +28,7 @@ def special_ways(engine: Engine, query: Query, way: Way, reached: Callable[[Quer
     ``reached``: sources that certainly and possibly get in; ``allowed``: those that INPUT lets in.
     """
     found: dict[tuple[object, ...], Way] = {}
-    for ports in special_source_ports(engine.tables, query.family, query.proto, query.iif):
+    for ports in engine.special_source_ports(query.family, query.proto, query.iif):
         special = replace(query, sport=ports.lowest())
         certainly, possibly, to = reached(special)
         more, perhaps = certainly - way.certainly, possibly - way.possibly

@@ -21,6 +21,7 @@ from fwaudit.path.nat import tuple_ports
 from fwaudit.path.reads import mask_of
 from fwaudit.path.route import Fib
 from fwaudit.path.routing_facts import RoutingFacts
+from fwaudit.path.source_ports import special_source_ports
 from fwaudit.path.state import PEER, PORT_FIELDS, PacketState, but
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
@@ -39,6 +40,7 @@ class Engine:
         self.fibs = {family: Fib(host, family) for family in (4, 6)}
         self.tables = Tables(host, replace(facts_of(host), routing=RoutingFacts(host, self.fibs)))
         self.services = Services(host)
+        self._source_ports: dict[tuple[int, int, str], tuple[IntervalSet, ...]] = {}
         self._blind = {family: _unread_rules(host, family) for family in (4, 6)}
         self._journey = Journey(host, self.tables, self.fibs, Admission(host, self.fibs), self.services)
 
@@ -66,6 +68,14 @@ class Engine:
         outcomes = [Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
                     for end, area in possibly.items()]
         return Reach(query, tuple(outcomes))
+
+    def special_source_ports(self, family: int, proto: int, device: str) -> tuple[IntervalSet, ...]:
+        """As `fwaudit.path.source_ports.special_source_ports`, which every question of a kind has in common."""
+        key = family, proto, device
+        found = self._source_ports.get(key)
+        if found is None:
+            found = self._source_ports[key] = special_source_ports(self.tables, *key)
+        return found
 
     def port_ranges(self, family: int, hook: Literal["input", "forward"], device: str) -> list[tuple[int, int]]:
         """The ranges of destination ports, both ends included, that no rule of a hook tells apart. One question for

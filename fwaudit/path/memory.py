@@ -26,6 +26,7 @@ from fwaudit.path.walk import End, Walk, World
 
 _BEYOND: Final[frozenset[Hook]] = frozenset({"prerouting", "forward", "postrouting", "egress"})
 _TO_HOST: Final[frozenset[Hook]] = frozenset({"output", "postrouting", "prerouting", "input"})
+"""What answers to the host itself meet besides."""
 _EVERYTHING = (1 << len(PacketState._fields)) - 1
 _BEFORE_NAT = mask_of(("orig_dst", "orig_dport"))
 """What the answer's source turns into behind NAT of the source: nothing but later chains sees it."""
@@ -79,40 +80,38 @@ class Memory:
     def go_on(self, stage: Stage, walk: Walk, world: World, onward: Onward, to: Answerer | None = None) -> None:
         """As ``onward(walk, world)``, which is all that comes behind the stage. ``to``: who answers, where it is he.
 
-        Peers whose addresses are the host's own, or broadcast ones, are walked for apart: answers to them lead through
-        the rules of INPUT as well.
+        Answers to addresses of the host's own, and broadcast ones, lead through the rules of INPUT as well, which are
+        looked at for what they tell apart only where there are such peers.
         """
-        to_host, beyond = world.peers.divide(self._local[walk.family])
-        for peers, is_local in ((beyond, False), (to_host, True)):
-            if peers.bounds:
-                key = stage.name, world.state, is_local
-                rest = self._by_state.get(key)
-                if rest is None:
-                    rest = self._by_state[key] = self._of_class(stage, world.state, is_local)
-                left = _recall(rest, walk, World(world.state, peers), to)
-                if left.bounds:
-                    rest = self._learn(stage, rest, walk, World(world.state, left), onward, is_local)
-                    _recall(rest, walk, World(world.state, left), to)
+        to_host = bool((world.peers & self._local[walk.family]).bounds)
+        key = stage.name, world.state, to_host
+        rest = self._by_state.get(key)
+        if rest is None:
+            rest = self._by_state[key] = self._of_class(stage, world.state, to_host)
+        left = _recall(rest, walk, world, to)
+        if left.bounds:
+            rest = self._learn(stage, rest, walk, world.among(left), onward, to_host)
+            _recall(rest, walk, world.among(left), to)
 
     def is_alone(self, family: int, iif: str) -> bool:
         """Whether rules name an interface that packets come in by, so that it is like no other."""
         return self._classes_of(FORWARD, family, False).is_named("iif", iif)
 
-    def _of_class(self, stage: Stage, state: PacketState, is_local: bool) -> _Rest:
-        classes = self._classes_of(stage, state.family, is_local)
-        return self._by_class.setdefault((classes.key(state), state.iif == state.oif, is_local), _Rest())
+    def _of_class(self, stage: Stage, state: PacketState, to_host: bool) -> _Rest:
+        classes = self._classes_of(stage, state.family, to_host)
+        return self._by_class.setdefault((classes.key(state), state.iif == state.oif, to_host), _Rest())
 
-    def _learn(self, stage: Stage, rest: _Rest, walk: Walk, world: World, onward: Onward, is_local: bool) -> _Rest:
+    def _learn(self, stage: Stage, rest: _Rest, walk: Walk, world: World, onward: Onward, to_host: bool) -> _Rest:
         """Walk for the peers, and for all others, where the walk is an answer's: these are few ways."""
         peers = world.peers
         if stage is not FORWARD:
-            local = self._local[walk.family]
-            peers = (local if is_local else self._universe[walk.family] - local) - rest.covered
+            everybody = self._universe[walk.family]
+            peers = (everybody if to_host else everybody - self._local[walk.family]) - rest.covered
         inner = Walk(walk.tables, walk.host, walk.family)
         onward(inner, world.among(peers))
-        if not is_local and not inner.met <= stage.hooks:
+        if not to_host and not inner.met <= stage.hooks:
             # they met rules that the classes do not know of, and say nothing about others of their class
-            rest = self._by_state[stage.name, world.state, is_local] = _Rest()
+            rest = self._by_state[stage.name, world.state, to_host] = _Rest()
         rest.covered = rest.covered | peers
         rest.ends += [(end, each.peers) for end, worlds in inner.ends.items() for each in worlds]
         rest.met |= inner.met
@@ -136,16 +135,16 @@ class Memory:
             by_class[alike] = world if known is None else known.among(known.peers | world.peers)
         return list(by_class.values())
 
-    def _classes_of(self, stage: Stage, family: int, is_local: bool) -> Classes:
-        key = stage.name, family, is_local
+    def _classes_of(self, stage: Stage, family: int, to_host: bool) -> Classes:
+        key = stage.name, family, to_host
         found = self._classes.get(key)
         if found is None:
-            found = self._classes[key] = self._alike(stage, family, is_local)
+            found = self._classes[key] = self._alike(stage, family, to_host)
         return found
 
-    def _alike(self, stage: Stage, family: int, is_local: bool) -> Classes:
+    def _alike(self, stage: Stage, family: int, to_host: bool) -> Classes:
         loose = stage.loose
-        hooks = stage.hooks | _TO_HOST if is_local else stage.hooks
+        hooks = stage.hooks | _TO_HOST if to_host else stage.hooks
         chains = self._chains(family, hooks)
         for base in chains:
             behind_nat = base.place[0] >= NAT_SOURCE and base.chain.kind != "nat"
