@@ -36,6 +36,7 @@ from fwaudit.path.state import FIELD_INDEX, PacketState
 
 _PLACES = {"src": 1, "dst": 2}
 _MANY = 1000
+_GOING_ON = (SetMark, CopyMark, NoTrack, Template, Continue, Jump, Inline)
 
 
 class CompiledRule:
@@ -43,7 +44,7 @@ class CompiledRule:
     conjunction, and their target. ``reads``: the fields that the conditions read, as bits. ``body``: the chain of a
     Jump, Goto or Inline."""
 
-    __slots__ = ("_plain", "body", "conditions", "reads", "target")
+    __slots__ = ("_plain", "body", "conditions", "ends_chain", "reads", "target")
 
     def __init__(self, target: Target, conditions: tuple[Condition, ...], reads: int,
                  body: CompiledChain | None = None) -> None:
@@ -52,6 +53,8 @@ class CompiledRule:
         self.reads = reads
         self.body = body
         self._plain: Outcome | bool | None = False
+        self.ends_chain = target.terminal if isinstance(target, Undecidable) else not isinstance(target, _GOING_ON)
+        """Whether nothing behind the rule is met once it matches."""
 
     @property
     def plain(self) -> Outcome | None:
@@ -66,13 +69,6 @@ class CompiledRule:
         if isinstance(self.target, Goto):
             return False  # even an empty chain does not come back
         return isinstance(self.target, Continue) or (self.body is not None and self.body.inert)
-
-    @property
-    def ends_chain(self) -> bool:
-        """Whether nothing behind the rule is met once it matches."""
-        if isinstance(self.target, Undecidable):
-            return self.target.terminal
-        return not isinstance(self.target, SetMark | CopyMark | NoTrack | Template | Continue | Jump | Inline)
 
 
 class Texts(Protocol):

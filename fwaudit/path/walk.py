@@ -59,6 +59,8 @@ class Walk:
     facts that nobody knows, so that the one packet has one way; None: each goes both ways.
     """
 
+    __slots__ = ("_below", "assumed", "ends", "family", "host", "met", "peer", "tables")
+
     def __init__(self, tables: Tables, host: Host, family: int, peer: int | None = None,
                  assumed: Assumed | None = None) -> None:
         self.tables = tables
