@@ -153,10 +153,12 @@ class NoTrack:
 @dataclass(frozen=True, slots=True)
 class Template:
     """What the connection is to be given (zone, helper, timeout) before it is tracked. From here on the packet will be
-    tracked for certain: NoTrack comes too late. ``anew``: also after NoTrack (nft; iptables leaves that alone)."""
+    tracked for certain: NoTrack comes too late. ``anew``: also after NoTrack (nft; iptables leaves that alone).
+    ``zone``: an answer finds its connection where rules give it the same one."""
 
     name: str
     anew: bool = False
+    zone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ def mangle_effect(body: Any, scope: Scope, known: tuple[Condition, ...]) -> Effe
     if kind == "meta" and name == "mark":
         return _set_mark("mark", statement, value, scope, known)
     if kind == "ct" and name == "zone":  # of its own: the first packet of a connection is new there as well
-        target = Template("ct zone set", anew=True)
+        target = Template("ct zone set", anew=True, zone=True)
         return Effect(implied, (Branch((), target, statement_text(statement), goes_on=True),))
     if kind == "ct" and name == "mark":
         return _set_mark("ct_mark", statement, value, scope, known)

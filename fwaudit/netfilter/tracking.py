@@ -25,6 +25,7 @@ from fwaudit.model.ruleset import (
     Template,
     Undecidable,
 )
+from fwaudit.netfilter.hooks import CONNTRACK
 from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.netfilter.rule_text import RuleText
 
@@ -47,6 +48,24 @@ def tracked_families(ruleset: Ruleset) -> frozenset[int]:
                 break
             found |= _needed(texts_of(chain.rules), families)
     return frozenset(found)
+
+
+def zoned_families(ruleset: Ruleset) -> frozenset[int]:
+    """The families in which some rule in front of connection tracking gives packets a zone."""
+    found: set[int] = set()
+    for table in ruleset.tables:
+        families = _FAMILIES.get(table.family, frozenset())
+        early = any(chain.hook in ("prerouting", "output") and chain.priority <= CONNTRACK
+                    for chain in table.chains.values())
+        if early and any(_gives_zone(rule.target) for chain in table.chains.values() for rule in texts_of(chain.rules)):
+            found |= families
+    return frozenset(found)
+
+
+def _gives_zone(target: Target) -> bool:
+    if isinstance(target, Inline):
+        return any(_gives_zone(rule.target) for rule in target.rules)
+    return isinstance(target, Template) and target.zone
 
 
 def _needed(rules: Iterable[RuleText | Rule], families: frozenset[int]) -> frozenset[int]:

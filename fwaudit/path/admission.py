@@ -26,6 +26,7 @@ _HOST_GROUPS = IntervalSet.from_ranges(
 SPECIAL_SOURCES = {4: (_LOOPBACK4, _ZERONET, _LIMITED_BROADCAST, _LINK_GROUPS4),
                    6: (LOOPBACK6, IntervalSet((0, 1)), LINK_LOCAL6, _HOST_GROUPS)}
 """Sources that the kernel's own checks tell from others, whatever the routes are."""
+_MOST_ANSWERS = 1 << 16
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -54,6 +55,7 @@ class Admission:
             family: _local_addresses(host, family) for family in (4, 6)
         }
         self._sources: dict[tuple[str, str], list[tuple[IntervalSet, str]]] = {}
+        self._answers: dict[tuple[str, int, str], list[tuple[IntervalSet, str]]] = {}
         self.memory: dict[tuple[object, ...], object] = {}
 
     def own_addresses(self, family: int) -> IntervalSet:
@@ -102,26 +104,43 @@ class Admission:
         if family == 6:
             return []
         if self._fibs[4].custom:
-            return self._find_sources(iif, dst, mark, oif)
+            return self._validate(iif, None, dst, mark, oif)
         found = self._sources.get((iif, oif))  # neither destination nor mark choose among tables
         if found is None:
-            found = self._sources[iif, oif] = self._find_sources(iif, dst, mark, oif)
+            found = self._sources[iif, oif] = self._validate(iif, None, dst, mark, oif)
         return found
 
-    def _find_sources(self, iif: str, dst: int, mark: int | None, oif: str) -> list[tuple[IntervalSet, str]]:
+    def answers(self, family: int, iif: str, src: int, mark: int | None, oif: str) -> list[tuple[IntervalSet, str]]:
+        """(peers, why) as `sources`: those to whom routing does not send an answer on that comes from ``src``."""
+        if family == 6:
+            return []
+        if self._fibs[4].custom:
+            return self._validate(iif, src, None, mark, oif)
+        found = self._answers.get((iif, src, oif))
+        if found is None:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            found = self._answers[iif, src, oif] = self._validate(iif, src, None, mark, oif)
+        return found
+
+    def _validate(self, iif: str, src: int | None, dst: int | None, mark: int | None, oif: str) -> list[
+            tuple[IntervalSet, str]]:
+        """Of the address that is None, the peers for whom the source is not taken (fib_validate_source)."""
+        fib = self._fibs[4]
         mode = self.rp_filter(iif)
         if mode is None:
-            return [(self._fibs[4].universe, "the source checks of this host (sysctl not read)")]
+            return [(fib.universe, "the source checks of this host (sysctl not read)")]
         accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
-        fib = self._fibs[4]
         if mode == 0 and (accept_local or not (fib.custom or self._is_extended)):
-            return [(EMPTY if accept_local else self._local[4], "")]
+            if accept_local:
+                return [(EMPTY, "")]
+            return [(self._local[4] if src is None else fib.universe if src in self._local[4] else EMPTY, "")]
         is_numbered = any(address.family == 4 for address in self._addresses(iif))
         refused = EMPTY
         out: list[tuple[IntervalSet, str]] = []
         valid_mark = self.flag("net.ipv4.conf.{}.src_valid_mark", iif)
-        for area, hop in fib.lookup(None, dst, oif, mark if valid_mark else 0):
-            if oif == "lo":
+        for area, hop in fib.lookup(src, dst, oif, mark if valid_mark else 0):
+            if oif == "lo" and src is None:
                 area = area - _ZERONET  # asks everybody, and is not looked up
             if hop.kind == "unknown":
                 out.append((area, hop.why))
@@ -139,9 +158,9 @@ class Admission:
 
     @cached_property
     def _is_extended(self) -> bool:
-        """Whether somebody has added local routes to those of the interfaces' addresses: then sources are looked up
-        (fib_has_custom_local_routes)."""
-        return any(route.kind == "local" and not (
+        """Whether somebody has added policy rules, or local routes to those of the interfaces' addresses: then sources
+        are looked up (fib_has_custom_rules, fib_has_custom_local_routes)."""
+        return self._fibs[4].has_more_rules or any(route.kind == "local" and not (
             IntervalSet((route.low, route.low + (1 << 32 - route.prefix))) <= self._local[4] | _LOOPBACK4)
             for route in self._host.routes.get(4) or ())
 

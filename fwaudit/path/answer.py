@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
 from fwaudit.model.verdict import Answerer
+from fwaudit.netfilter.tracking import zoned_families
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_INVALID, STATE_NEW, TCP
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.admission import Admission
-from fwaudit.path.memory import DOOR, SOCKET, Memory
+from fwaudit.path.memory import DOOR, SOCKET, Memory, Stage
 from fwaudit.path.route import LOCAL_KINDS, Fib
 from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
 from fwaudit.path.walk import ONE_OF_ROUTES, Walk, World
 
 _SYN_ACK = 18
+_ZONE = "whether the answer is looked for in the zone of its connection, since rules give some packets one"
 
 
 class WayBack:
@@ -24,7 +28,12 @@ class WayBack:
         self.fibs = fibs
         self.admission = admission
         self._memory = memory
+        self._sockets: dict[str, Stage] = {}
         self.bridges = {name for name, interface in host.interfaces.items() if interface.kind == "bridge"}
+
+    @cached_property
+    def _zoned(self) -> frozenset[int]:
+        return zoned_families(self.host.ruleset)
 
     def bridge_calls_netfilter(self, family: int) -> bool:
         """br_netfilter is loaded and hands bridged packets of the family to the IP hooks."""
@@ -36,19 +45,44 @@ class WayBack:
         if world.state.proto != TCP:
             walk.end(world, "delivered", to=answerer)
             return
+        if walk.family in self._zoned:
+            walk.undecided(world, _ZONE)
+            return
+        link = world.state.iif if walk.family == 6 else ""  # over which neighbours are answered by their address on it
         back = World(self._reply(world.state, ""), world.peers, world.steps, world.doubts)
         if walk.peer is None:
-            self._memory.go_on(SOCKET, walk, back, lambda inner, here: self._from_socket(inner, here, answerer),
-                               answerer)
+            self._memory.go_on(self._socket(link), walk, back,
+                               lambda inner, here: self._from_socket(inner, here, answerer, link), answerer)
         else:
-            self._from_socket(walk, back, answerer)
+            self._from_socket(walk, back, answerer, link)
 
-    def _from_socket(self, walk: Walk, world: World, answerer: Answerer) -> None:
+    def _socket(self, link: str) -> Stage:
+        """The stage of answers that depend on a link."""
+        if not link:
+            return SOCKET
+        found = self._sockets.get(link)
+        if found is None:
+            found = self._sockets[link] = SOCKET._replace(name=f"{SOCKET.name} {link}")
+        return found
+
+    def _from_socket(self, walk: Walk, world: World, answerer: Answerer, link: str) -> None:
         """Output, postrouting, and for a packet from lo back in."""
-        back = world.state
+        local, routed = self._routes(walk, world, link)
+        if world.state.answers is not None and world.state.answers[0]:
+            for leaving in (*local, *routed):
+                for sent in walk.hook([leaving], "output", leaving.state.oif):
+                    self._turned_back(walk, leaving, sent, answerer, link)
+            return
+        for leaving in local:
+            self._loop_back(walk, walk.hook([leaving], "output", "lo"), answerer)
+        self._leave(walk, routed, "output", answerer)
+
+    def _routes(self, walk: Walk, world: World, link: str) -> tuple[list[World], list[World]]:
+        """An answer of this host on its way to the host itself, and to others; what goes nowhere is noted."""
+        state = world.state
         routed: list[World] = []
         local = EMPTY
-        for area, hop in self.fibs[back.family].lookup(back.dst, back.src, mark=0):
+        for area, hop in self.fibs[state.family].lookup_in(state.dst, state.src, "lo", 0, link):
             here = world.among(world.peers & area)
             if not here.peers:
                 continue
@@ -61,19 +95,35 @@ class WayBack:
             else:
                 routed += [here.but(oif=device, locally_made=1)
                            for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES)]
-        if local.bounds:
-            leaving = world.among(local).but(oif="lo", locally_made=1)
-            worlds = walk.hook(walk.hook([leaving], "output", "lo"), "postrouting", "lo")
-            looped = [w.but(iif="lo", oif="", locally_made=0) for w in worlds]
-            worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
-            self._answered(walk, worlds, answerer)
-        self._leave(walk, routed, "output", answerer)
+        return [world.among(local).but(oif="lo", locally_made=1)] if local.bounds else [], routed
+
+    def _loop_back(self, walk: Walk, worlds: list[World], answerer: Answerer) -> None:
+        """Behind output, to the host itself."""
+        worlds = walk.hook(worlds, "postrouting", "lo")
+        looped = [w.but(iif="lo", oif="", locally_made=0) for w in worlds]
+        worlds = walk.hook(walk.hook(looped, "prerouting", "lo", looped=True), "input", "lo")
+        self._answered(walk, worlds, answerer)
+
+    def _turned_back(self, walk: Walk, before: World, sent: World, answerer: Answerer, link: str) -> None:
+        """Behind output, where the source of the connection was translated on input: the answer is routed once more
+        when it is turned back to the client (nf_nat_proto.c, nf_nat_ipv4_local_fn)."""
+        if sent.state.dst == before.state.dst:
+            local, routed = ([sent], []) if sent.state.oif == "lo" else ([], [sent])
+        else:
+            local, routed = self._routes(walk, sent, link)
+        if local:
+            self._loop_back(walk, local, answerer)
+        for leaving in routed:
+            self._answered(walk, walk.hook([leaving], "postrouting", leaving.state.oif), answerer)
 
     def from_beyond(self, walk: Walk, world: World, answerer: Answerer, doors: tuple[str, ...]) -> None:
         """The answer of a container (or another machine) comes back in by the interface that the packet left by."""
         state = world.state
         if state.proto != TCP:
             walk.end(world, "delivered", to=answerer)
+            return
+        if walk.family in self._zoned:
+            walk.undecided(world, _ZONE)
             return
         for door in doors:
             back = self._reply(state, door)
@@ -90,7 +140,9 @@ class WayBack:
                 self._through_door(walk, rest, answerer)
 
     def _through_door(self, walk: Walk, world: World, answerer: Answerer) -> None:
-        for here in walk.hook([world], "prerouting", world.state.iif):
+        door = world.state.iif
+        worlds = walk.hook([world], "ingress", door) if walk.tables.has_ingress else [world]
+        for here in walk.hook(worlds, "prerouting", door):
             self._route_answer(walk, here, answerer)
 
     def _straight_back(self, world: World, door: str) -> IntervalSet:
@@ -139,15 +191,39 @@ class WayBack:
                 walk.end(here, "no-route", f"forwarding is off for {state.iif}, so the answer is lost", "drop",
                          hook="routing")
             else:
-                routed += [here.but(oif=device) for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES)]
+                for device in walk.one_of(hop.devices or ("",), ONE_OF_ROUTES):
+                    out = self._refuse(walk, here, device)
+                    if out.peers.bounds:
+                        routed.append(out.but(oif=device))
         if local.bounds:
-            self._answered(walk, walk.hook([world.among(local)], "input", state.iif), answerer)
+            here = self._refuse(walk, world.among(local), "lo")
+            if here.peers.bounds:
+                self._answered(walk, walk.hook([here], "input", state.iif), answerer)
         self._leave(walk, routed, "forward", answerer)
 
     def _leave(self, walk: Walk, routed: list[World], hook: Hook, answerer: Answerer) -> None:
         for world in self._memory.leaving(walk, routed, hook):
             device = world.state.oif
             self._answered(walk, walk.hook(walk.hook([world], hook, device), "postrouting", device), answerer)
+
+    def _refuse(self, walk: Walk, world: World, device: str) -> World:
+        """Without the peers to whom routing does not send on what this source says."""
+        state = world.state
+        assert state.src is not None
+        if state.family == 6 and device != "lo" and state.src in self.admission.unforwardable(6, state.iif, device):
+            walk.end(world, "no-route", "such an answer is not forwarded", "drop", hook="routing")
+            return world.among(EMPTY)
+        for area, why in self.admission.answers(state.family, state.iif, state.src, state.mark, device):
+            here, rest = world.peers.divide(area)
+            if not here.bounds:
+                continue
+            if why:
+                walk.undecided(world.among(here), why)
+            else:
+                walk.end(world.among(here), "dropped", f"no such answer comes in by {state.iif} (rp_filter)", "drop",
+                         hook="routing")
+            world = world.among(rest)
+        return world
 
     @staticmethod
     def _reply(state: PacketState, iif: str) -> PacketState:

@@ -24,7 +24,7 @@ from fwaudit.path.state import PEER, PacketState
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
 
-_BEYOND: Final[frozenset[Hook]] = frozenset({"prerouting", "forward", "postrouting", "egress"})
+_BEYOND: Final[frozenset[Hook]] = frozenset({"ingress", "prerouting", "forward", "postrouting", "egress"})
 _TO_HOST: Final[frozenset[Hook]] = frozenset({"output", "postrouting", "prerouting", "input"})
 """What answers to the host itself meet besides."""
 _EVERYTHING = (1 << len(PacketState._fields)) - 1

@@ -61,6 +61,8 @@ class Fib:
         self._first: dict[int | None, int] = {}  # where the rules of a priority begin
         for place, rule in enumerate(self.rules):
             self._first.setdefault(rule.priority, place)
+        usual = {(priority, table) for table, priority in _DEFAULT_RULES[family]}
+        self.has_more_rules = any((rule.priority, rule.table) not in usual for rule in self.rules)
         self.custom = any(not _is_default(rule) for rule in self.rules) or any(
             route.from_prefix for route in routes or ())
         vrfs = {name for name, interface in host.interfaces.items() if interface.kind == "vrf"}
@@ -71,14 +73,19 @@ class Fib:
         self._areas: dict[tuple[str, str], list[tuple[IntervalSet, Route]]] = {}
         self._cache: dict[tuple[object, ...], Lookup] = {}
 
-    def lookup_in(self, dst: int | None, src: int | None, iif: str, mark: int | None) -> Lookup:
-        """The hops of a packet that came in by ``iif``.
+    def lookup_in(self, dst: int | None, src: int | None, iif: str, mark: int | None, link: str = "") -> Lookup:
+        """The hops of a packet that came in by ``iif``, or answers one that came in by ``link``.
 
         An IPv6 link-local or loopback destination is looked up on the packet's own link (net/ipv6/route.c,
         rt6_need_strict).
         """
-        own_link = self.family == 6 and dst is not None and dst in _OWN_LINK6
-        return self.lookup(dst, src, iif, mark, iif if own_link else "")
+        link = link or iif
+        if self.family == 4 or link == "lo":
+            return self.lookup(dst, src, iif, mark)
+        if dst is not None:
+            return self.lookup(dst, src, iif, mark, link if dst in _OWN_LINK6 else "")
+        own, others = self.lookup(None, src, iif, mark, link), self.lookup(None, src, iif, mark)
+        return [*((area & _OWN_LINK6, hop) for area, hop in own), *((area - _OWN_LINK6, hop) for area, hop in others)]
 
     def lookup(self, dst: int | None, src: int | None = None, iif: str = "lo", mark: int | None = 0,
                oif: str = "") -> Lookup:

@@ -58,8 +58,8 @@ class Tables:
         self._compilers: dict[tuple[int, int], Compiler] = {}
         self._by_base: dict[int, CompiledChain] = {}  # of `base_chains`, which are kept
         self._chains: dict[tuple[int, int, str], CompiledChain] = {}
-        self.has_egress = any(
-            chain.hook == "egress" for table in host.ruleset.tables for chain in table.chains.values())
+        hooks = {chain.hook for table in host.ruleset.tables for chain in table.chains.values()}
+        self.has_ingress, self.has_egress = "ingress" in hooks, "egress" in hooks
         self._numbers = count(1)  # one number for each chain of the host: memories are kept under it
 
     def base_chains(self, family: int, hook: Hook, device: str) -> tuple[BaseChain, ...]:

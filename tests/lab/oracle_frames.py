@@ -17,7 +17,7 @@ _PAYLOAD = struct.Struct("!HII")
 class Packet(NamedTuple):
     """A first packet of a connection. ``iif``: the interface that it comes in by; empty: the host sends it itself.
 
-    ``kind``/``code``: of ICMP, whose identifier is ``sport``. ``flags``: of TCP.
+    ``kind``/``code``: of ICMP, whose identifier is ``sport``. ``flags``, ``ack``: of TCP.
     """
 
     family: int
@@ -30,6 +30,7 @@ class Packet(NamedTuple):
     kind: int = 0
     code: int = 0
     flags: int = 2
+    ack: int = 0
 
 
 class Parsed(NamedTuple):
@@ -57,7 +58,7 @@ def _sum(data: bytes) -> int:
 def _transport(packet: Packet, pseudo: bytes, tag: int) -> bytes:
     payload = _PAYLOAD.pack(_MAGIC >> 32, _MAGIC & 0xFFFFFFFF, tag)
     if packet.proto == TCP:
-        body = struct.pack("!HHIIBBHHH", packet.sport, packet.dport, tag, 0, 6 << 4, packet.flags, 64240, 0, 0)
+        body = struct.pack("!HHIIBBHHH", packet.sport, packet.dport, tag, packet.ack, 6 << 4, packet.flags, 64240, 0, 0)
         body += b"\x02\x04\x05\xb4"
         check = _sum(pseudo + struct.pack("!HH", 0, TCP) + struct.pack("!HH", 0, len(body)) + body)
         return body[:16] + struct.pack("!H", check) + body[18:]

@@ -44,13 +44,14 @@ class _UntilTheEnd(Journey):
     """Ends each world where the oracle sees it: behind input, and behind postrouting."""
 
     def deliver(self, walk: Walk, world: World) -> None:
-        walk.end(world, "accepted", to=_place("input", world))
+        walk.end(world, "accepted", to=place_of("input", world))
 
     def _reach_next(self, walk: Walk, world: World) -> None:
-        walk.end(world, "accepted", to=_place(world.state.oif, world))
+        walk.end(world, "accepted", to=place_of(world.state.oif, world))
 
 
-def _place(name: str, world: World) -> Answerer:
+def place_of(name: str, world: World) -> Answerer:
+    """Where a world ended, as somebody who answers there."""
     state = world.state
     src = state.reply_dst if state.ct_snat else state.src
     unknown = "-1" if state.ct_snat else ""  # empty: as it was sent
@@ -61,16 +62,18 @@ def _place(name: str, world: World) -> Answerer:
 class Predictor:
     """The engine, asked for one snapshot."""
 
+    journey: type[Journey] = _UntilTheEnd
+
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.host: Host = parse_host(Snapshot(files))
         self.engine = Engine(self.host)
         old: Any = self.engine._journey
-        self.engine._journey = _UntilTheEnd(old.host, old.tables, old.fibs, old.admission, old.services)
+        self.engine._journey = self.journey(old.host, old.tables, old.fibs, old.admission, old.services)
         self._seen: dict[Query, list[tuple[Verdict, str, IntervalSet]]] = {}
 
     def trace(self, packet: Packet) -> Prediction:
         """One packet, rule by rule."""
-        walk = self.engine._walk(_query(packet, IntervalSet.of(packet.src)), packet.src)
+        walk = self.engine._walk(query_of(packet, IntervalSet.of(packet.src)), packet.src)
         ways: set[Verdict] = set()
         doubts: dict[str, None] = {}
         for end, worlds in walk.ends.items():
@@ -82,7 +85,7 @@ class Predictor:
 
     def reach(self, packet: Packet) -> Prediction:
         """The same from the walk of all sources at once."""
-        query = _query(packet, ALL)
+        query = query_of(packet, ALL)
         areas = self._seen.get(query)
         if areas is None:
             walk = self.engine._walk(query, None)
@@ -110,7 +113,8 @@ class Predictor:
         return back == "unicast" and there != "broadcast" and not group
 
 
-def _query(packet: Packet, sources: IntervalSet) -> Query:
+def query_of(packet: Packet, sources: IntervalSet) -> Query:
+    """A packet as a question about these sources."""
     return Query(packet.family, packet.iif, packet.dst, packet.proto, packet.dport, sources, packet.sport)
 
 

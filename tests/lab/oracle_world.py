@@ -106,6 +106,7 @@ class Verdict(NamedTuple):
     dst: int = 0
     dport: int = 0
     how: tuple[int, int] = (0, 0)
+    sport: int = 0
 
 
 @dataclass
@@ -173,7 +174,7 @@ class World:
         self.far = Namespace()
         self._link_plan, self._routes = links, routes
         self._sockets: dict[str, socket.socket] = {}
-        self._tag = 0
+        self.tag = 0
         self._legacy = False
         self._ipset = False
         self._routed: set[int] = set()
@@ -341,24 +342,16 @@ class World:
         return out
 
     def _ask(self, packets: Sequence[Packet]) -> list[Verdict]:
-        base = self._tag + 1
-        self._tag += len(packets) + 1
-        if self._tag > 0xF0000000:
-            self._tag, base = len(packets) + 1, 1
+        base = self.tag + 1
+        self.tag += len(packets) + 1
+        if self.tag > 0xF0000000:
+            self.tag, base = len(packets) + 1, 1
         looped = False
         for tag, packet in enumerate(packets, base):
-            if packet.iif:
-                data = frames.frame(packet, tag, self._macs[packet.iif], self._sender, self.broadcast[packet.iif])
-                self._sockets[packet.iif].send(data)
-            else:
-                looped = True
-                self._send_own(packet, tag)
-        sync = Packet(4, SYNC, 1, 2, frames.UDP, 1, 1)
-        last = frames.frame(sync, self._tag, self._macs[SYNC], self._sender)
-        for _ in range(QUEUE):  # fills the queue of NFLOG, so that it is sent at once
-            self._sockets[SYNC].send(last)
+            self._send(packet, tag)
+            looped |= not packet.iif
         verdicts = [Verdict("lost")] * len(packets)
-        for logged in self._until(self._tag):
+        for logged in self._until(self.tag):
             parsed = frames.parse(logged.data)
             if parsed is None or parsed.tag is None:
                 continue
@@ -370,6 +363,23 @@ class World:
             with self.machine.inside():
                 flush_conntrack()
         return verdicts
+
+    def watch(self, packets: Sequence[Packet]) -> dict[int, Verdict]:
+        """Where packets arrive, by their tag, which begin behind `tag`; ports are told as well. For rules that let
+        packets through, so that their connections are confirmed."""
+        base = self.tag + 1
+        self.tag += len(packets) + 1
+        for tag, packet in enumerate(packets, base):
+            self._send(packet, tag)
+        seen: dict[int, Verdict] = {}
+        for logged in self._until(self.tag):
+            parsed = frames.parse(logged.data)
+            if parsed is None or parsed.tag is None or parsed.answer is not None or logged.prefix != b"A":
+                continue
+            if base <= parsed.tag < self.tag:
+                found = self._verdict(logged, parsed, Verdict("lost"))
+                seen[parsed.tag] = found._replace(sport=parsed.sport)
+        return seen
 
     def _verdict(self, logged: Logged, parsed: frames.Parsed, before: Verdict) -> Verdict:
         if logged.prefix == b"R":
@@ -383,6 +393,10 @@ class World:
         return Verdict("out", self.names.get(logged.oif, "?"), parsed.src, parsed.dst, parsed.dport)
 
     def _until(self, tag: int) -> Iterable[Logged]:
+        """What is logged up to a last frame with this tag, which is sent now."""
+        last = frames.frame(Packet(4, SYNC, 1, 2, frames.UDP, 1, 1), tag, self._macs[SYNC], self._sender)
+        for _ in range(QUEUE):  # fills the queue of NFLOG, so that it is sent at once
+            self._sockets[SYNC].send(last)
         while True:
             found = self.log.receive(5.0)
             if not found:
@@ -394,6 +408,13 @@ class World:
                         return
                 else:
                     yield logged
+
+    def _send(self, packet: Packet, tag: int) -> None:
+        if packet.iif:
+            data = frames.frame(packet, tag, self._macs[packet.iif], self._sender, self.broadcast[packet.iif])
+            self._sockets[packet.iif].send(data)
+        else:
+            self._send_own(packet, tag)
 
     def _send_own(self, packet: Packet, tag: int) -> None:
         data = frames.datagram(packet, tag)

@@ -26,14 +26,16 @@ _ATTEMPTS = 50
 
 Arrival = tuple[str, str, int, int]
 T = TypeVar("T")
-_world: list[World] = []
+_world: dict[str, World] = {}
 
 
-def the_world() -> World:
-    """This process's machine for random rulesets."""
-    if not _world:
-        _world.append(World())
-    return _world[0]
+def the_world(profile: str = "") -> World:
+    """This process's machine for random rulesets; another one for policy routing, since a kernel that once had rules
+    or local routes of its own checks the sources more strictly ever after (net.ipv4.fib_has_custom_rules)."""
+    kind = "routing" if profile == "routing" else "rules"
+    if kind not in _world:
+        _world[kind] = World()
+    return _world[kind]
 
 
 def again(work: Callable[[], T]) -> T:
@@ -41,7 +43,7 @@ def again(work: Callable[[], T]) -> T:
     try:
         return work()
     except (TimeoutError, OSError):
-        for world in _world:
+        for world in _world.values():
             world.close()
         _world.clear()
         return work()
@@ -85,7 +87,7 @@ def _case(number: int, profile: str, packets: int) -> Result:
         seed = f"{number}.{attempt}" if attempt else str(number)
         tally = Tally()
         try:
-            compare(the_world(), seed, packets, tally, profile)
+            compare(the_world(profile), seed, packets, tally, profile)
         except (TimeoutError, OSError, LoadError):
             raise
         except Exception:  # of the engine: a finding like any other
@@ -122,7 +124,7 @@ def _count(out: Result, tally: Tally, seed: str, profile: str, packets: int) -> 
     for packet, found in faults.items():
         out.counts[profile, "wrong", found[0][0]] += often[packet]
         index = asked.index(packet)
-        once_more = [arrival(each) for each in the_world().ask([packet] * 3)]
+        once_more = [arrival(each) for each in the_world(profile).ask([packet] * 3)]
         out.findings.append({
             "seed": seed, "profile": profile, "packet": index, "fault": found[0][0],
             "by": [each.by for _, each in found], "asked": written(packet),

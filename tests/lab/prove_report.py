@@ -79,7 +79,7 @@ def show(seed: str, profile: str, only: int | None) -> int:
         raise CampaignError(f"{seed} is no case: a number, or a number with the attempt behind a dot")
     profile = profile or PROFILES[int(number) % len(PROFILES)]
     case, pool = grammar_case.make_case(seed, profile)
-    world = the_world()
+    world = the_world(profile)
     world.load(case)
     predictor = Predictor(world.snapshot(case))
     print(show_case(case))

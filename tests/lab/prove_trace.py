@@ -25,7 +25,7 @@ from fwaudit.model.verdict import Query, Trace
 from fwaudit.netfilter.denote import resolve
 from fwaudit.netfilter.facts import MULTICAST, facts_of
 from fwaudit.packet.intervals import IntervalSet
-from fwaudit.path.orders import Order
+from fwaudit.path.tables import Line
 
 PACKETS = 50
 """Packets that are traced through one ruleset."""
@@ -80,7 +80,7 @@ def traced(world: World, packets: Sequence[Packet]) -> list[list[Event]]:
     """The kernel's trace of each packet."""
     tracer = Tracer(world)
     try:
-        base = world._tag + 1  # the packets are numbered from here
+        base = world.tag + 1  # the packets are numbered from here
         world.ask(packets)
         events: list[list[Event]] = [[] for _ in packets]
         for event in tracer.events():
@@ -125,10 +125,10 @@ def _tell_order(predictor: Predictor, known: Listing) -> None:
     """The engine tries both orders of chains of one priority; which one of them it is, is known here."""
     tables = predictor.engine.tables
 
-    def orders(family: int, hook: Hook, device: str) -> tuple[Order, ...]:
-        return (known.ordered(tables.base_chains(family, hook, device), family),)
+    def lines(family: int, hook: Hook, device: str) -> tuple[Line, ...]:
+        return (tables._line(known.ordered(tables.base_chains(family, hook, device), family), family, hook),)
 
-    setattr(tables, "orders", orders)  # noqa: B010 - a method
+    setattr(tables, "lines", lines)  # noqa: B010 - a method
 
 
 def path_of(trace: Trace) -> list[Place]:

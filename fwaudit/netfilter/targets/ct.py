@@ -17,7 +17,8 @@ _CT = {"--notrack": 0, "--helper": 1, "--timeout": 1, "--ctevents": 1, "--expeve
 
 
 def _ct(options: Sequence[Option], family: int) -> Target:
-    return NoTrack() if "--notrack" in only(options, _CT) else Template("CT")
+    given = only(options, _CT)
+    return NoTrack() if "--notrack" in given else Template("CT", zone=any(name.startswith("--zone") for name in given))
 
 
 def _notrack(options: Sequence[Option], family: int) -> Target:
