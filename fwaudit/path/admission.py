@@ -27,6 +27,7 @@ SPECIAL_SOURCES = {4: (_LOOPBACK4, _ZERONET, _LIMITED_BROADCAST, _LINK_GROUPS4),
                    6: (LOOPBACK6, IntervalSet((0, 1)), LINK_LOCAL6, _HOST_GROUPS)}
 """Sources that the kernel's own checks tell from others, whatever the routes are."""
 _MOST_ANSWERS = 1 << 16
+_NOBODY: list[tuple[IntervalSet, str]] = []
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
@@ -132,9 +133,9 @@ class Admission:
             return [(fib.universe, "the source checks of this host (sysctl not read)")]
         accept_local = self.flag("net.ipv4.conf.{}.accept_local", iif)
         if mode == 0 and (accept_local or not (fib.custom or self._is_extended)):
-            if accept_local:
-                return [(EMPTY, "")]
-            return [(self._local[4] if src is None else fib.universe if src in self._local[4] else EMPTY, "")]
+            if accept_local or (src is not None and src not in self._local[4]):
+                return _NOBODY
+            return [(self._local[4] if src is None else fib.universe, "")]
         is_numbered = any(address.family == 4 for address in self._addresses(iif))
         refused = EMPTY
         out: list[tuple[IntervalSet, str]] = []
@@ -150,7 +151,7 @@ class Admission:
                 usable = hop.kind == "unicast" or (hop.kind == "local" and accept_local)
                 if not usable or (iif not in hop.devices and (mode == 1 or (mode and not is_numbered))):
                     refused = refused | area
-        return [(refused, ""), *out]
+        return [(refused, ""), *out] if refused.bounds else out
 
     def _addresses(self, name: str) -> tuple[Address, ...]:
         interface = self._host.interfaces.get(name)
