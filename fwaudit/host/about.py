@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from fwaudit.host.collectors.iptables import is_legacy_program
 from fwaudit.host.kernel import is_present
 from fwaudit.host.parallel import side_by_side
 from fwaudit.host.run import GRACE, Machine
@@ -88,7 +89,7 @@ def _netfilter(module: str, *argv: str) -> Callable[[Machine], str]:
         binary = machine.which(argv[0])
         if binary is None:
             return NOT_FOUND
-        if not _is_legacy(binary) and not is_present(machine, module):
+        if not is_legacy_program(binary) and not is_present(machine, module):
             return _NOT_ASKED.format(module)
         return machine.version(*argv)
 
@@ -104,11 +105,6 @@ def _iptables(tool: str) -> Callable[[Machine], str]:
         return f"{said}; there are {' and '.join(f'{tool}-{each}' for each in variants)}" if variants else said
 
     return ask
-
-
-def _is_legacy(binary: str) -> bool:
-    """xtables-legacy-multi, to which iptables may lead, talks to the kernel over raw sockets, and for -V not at all."""
-    return "legacy" in Path(os.path.realpath(binary)).name
 
 
 def _engine(machine: Machine) -> str:

@@ -378,6 +378,22 @@ def test_ufw_absent_present_and_older(tmp_path, monkeypatch):
     assert found["ufw/status"].source.missing == "the ufw command is not installed"
 
 
+@pytest.mark.parametrize(("program", "asked"), [
+    ("xtables-nft-multi", False), ("iptables-wrapper", False), ("xtables-legacy-multi", True), ("xtables-multi", True)])
+def test_iptables_is_not_asked_which_it_is_where_that_would_load_nfnetlink(program, asked, tmp_path, monkeypatch):
+    for name in ("proc/modules", "proc/kallsyms", "proc/sys/kernel/osrelease"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "proc/net").mkdir()
+    (tmp_path / program).write_text("")
+    (tmp_path / "iptables").symlink_to(program)
+    questions = []
+    monkeypatch.setattr(Machine, "which", lambda self, name: str(tmp_path / name))
+    monkeypatch.setattr(Machine, "version", lambda self, *argv: questions.append(argv) or "iptables v1.8.9 (legacy)")
+    assert "would make one" in ufw._obstacle(Machine(root=tmp_path))
+    assert bool(questions) is asked
+
+
 def test_ufw_is_not_asked_where_asking_would_make_a_table(tmp_path, monkeypatch):
     (tmp_path / "proc/net").mkdir(parents=True)
     machine = Machine(root=tmp_path)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from fwaudit.host.kernel import is_present
 from fwaudit.host.run import Answer, Collected, Machine, missing
 from fwaudit.model.snapshot import Source
 
@@ -21,6 +23,21 @@ _NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 def is_nft(version: str) -> bool:
     """True where ``iptables -V`` names the nf_tables backend. Before 1.8 there was only legacy, and no word for it."""
     return "(nf_tables)" in version
+
+
+def is_legacy_program(path: str) -> bool:
+    """True where an iptables command leads to the program of the legacy backend (of both, up to 1.6, with no word for
+    it): it talks to the kernel over raw sockets, and for ``-V`` not at all."""
+    name = Path(path).resolve().name
+    return "legacy" in name or name in ("xtables-multi", "iptables-multi", "ip6tables-multi")
+
+
+def may_be_asked(machine: Machine, tool: str) -> bool:
+    """True where asking an iptables command for its version loads nothing: iptables-nft opens a netfilter socket even
+    for that (ran, under strace), and the kernel loads nfnetlink for the first one (``request_module`` in
+    ``netlink_create``, net/netlink/af_netlink.c)."""
+    program = machine.which(tool)
+    return program is None or is_legacy_program(program) or is_present(machine, "nf_tables")
 
 
 def save_nft(machine: Machine, version: int, tables: Sequence[str] = ()) -> Collected:
@@ -77,7 +94,7 @@ def _legacy(machine: Machine, version: int) -> Iterator[Collected]:
 def _save_legacy(machine: Machine, version: int) -> Collected:
     name, tool = f"iptables/legacy.v{version}", TOOL[version]
     for saver, asked in ((f"{tool}-legacy-save", f"{tool}-legacy"), (f"{tool}-save", tool)):
-        if machine.which(saver) is not None:
+        if machine.which(saver) is not None and may_be_asked(machine, asked):
             said = machine.version(asked, "-V")
             if is_nft(said):
                 continue

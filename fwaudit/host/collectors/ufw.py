@@ -7,8 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from fwaudit.host.collectors.iptables import is_nft
-from fwaudit.host.kernel import is_present
+from fwaudit.host.collectors.iptables import is_nft, may_be_asked
 from fwaudit.host.netlink import NetlinkError, Nftables
 from fwaudit.host.run import NOT_INSTALLED, RUN_AS_ROOT, Collected, Machine, missing, reason_of
 from fwaudit.model.snapshot import Source
@@ -92,15 +91,15 @@ def _status(machine: Machine) -> Collected:
 
 def _obstacle(machine: Machine) -> str:
     """Why asking would change something, empty where it would not."""
+    not_asked = "not asked: the kernel has no filter table, and asking would make one; ufw's chains are not loaded"
+    if not may_be_asked(machine, "iptables"):
+        return not_asked
     said = machine.version("iptables", "-V")
     if not said:
         return "iptables is not installed, which ufw needs"
-    not_asked = "not asked: the kernel has no filter table, and asking would make one; ufw's chains are not loaded"
     if not is_nft(said):
         names = [machine.read(f"/proc/net/{name}").data or b"" for name in ("ip_tables_names", "ip6_tables_names")]
         return "" if all(b"filter" in each.split() for each in names) else not_asked
-    if not is_present(machine, "nf_tables"):
-        return not_asked
     return "" if _version(said) >= _LISTS_WITHOUT_MAKING or _has_filter_tables() else not_asked
 
 
