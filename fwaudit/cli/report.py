@@ -18,8 +18,9 @@ _VERDICTS = ("bypass", "neighbours", "undecided", "as-intended", "blocked")
 _HELP = """Say which ports can be reached from outside that the firewall policy does not allow, from where, and why.
 
 Run it as root; it changes nothing. Exit codes: 0 when everything could be looked at, 3 when not; with --exit-code also
-2 for a severe exposure that policy does not allow, 1 for a lesser one; --format nagios always has these. What is left
-out by --only, --min-severity and --container is counted, and changes neither the first line nor the exit code.
+2 for a severe exposure that policy does not allow, 1 for a lesser one; --format nagios always has these. They are about
+ports alone: check counts other findings as well. What is left out by --only, --min-severity and --container is counted,
+and changes neither the first line nor the exit code.
 
 Examples:
 

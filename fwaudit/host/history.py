@@ -22,6 +22,8 @@ from fwaudit.records import dataclass
 PATH = Path("/var/lib/fwaudit/history.db")
 KEEP_DAYS, KEEP_RUNS, KEEP_BYTES = 400, 10_000, 512 << 20
 KEEP_UNTOLD = 1_000
+TRUSTED_RUNS = 20
+"""So many checks have to say that it is as late as that, before those of long ago are forgotten."""
 _PATIENCE = 5.0
 
 _MIGRATIONS = (
@@ -189,10 +191,14 @@ class History:
         database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
 
     def _forget(self, database: sqlite3.Connection) -> None:
-        """Old runs go: those of too long ago, those beyond the number, the oldest while there are too many bytes."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        oldest = (now - datetime.timedelta(days=KEEP_DAYS)).strftime("%Y-%m-%d")
-        database.execute("DELETE FROM run WHERE taken_at < ? AND id NOT IN (SELECT max(id) FROM run)", (oldest,))
+        """Old runs go: those of too long ago, those beyond the number, the oldest while there are too many bytes.
+
+        How long ago is counted from the earliest of the latest runs: one check under a clock that is years ahead, as
+        before a host without a battery has asked for the time, is no reason to forget what came before it."""
+        latest = [row[0] for row in database.execute(
+            "SELECT taken_at FROM run ORDER BY id DESC LIMIT ?", (TRUSTED_RUNS,)).fetchall()]
+        if len(latest) == TRUSTED_RUNS and (oldest := _days_before(min(latest))):
+            database.execute("DELETE FROM run WHERE taken_at < ? AND id NOT IN (SELECT max(id) FROM run)", (oldest,))
         database.execute("DELETE FROM run WHERE id NOT IN (SELECT id FROM run ORDER BY id DESC LIMIT ?)", (KEEP_RUNS,))
         sizes = database.execute("SELECT id, length(snapshot) FROM run ORDER BY id DESC").fetchall()
         total, gone = 0, []
@@ -202,6 +208,15 @@ class History:
                 gone.append((number,))
         database.executemany("DELETE FROM run WHERE id = ?", gone)
         database.execute("DELETE FROM untold WHERE id <= (SELECT max(id) FROM untold) - ?", (KEEP_UNTOLD,))
+
+
+def _days_before(taken_at: str) -> str:
+    """The day before which a run is too old; empty where that cannot be told."""
+    try:
+        day = datetime.date.fromisoformat(taken_at[:10]) - datetime.timedelta(days=KEEP_DAYS)
+    except (ValueError, OverflowError):
+        return ""
+    return day.isoformat()
 
 
 def _reason(error: Exception) -> str:

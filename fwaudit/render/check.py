@@ -9,7 +9,7 @@ from fwaudit.model.report import Exposure, Finding
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.render.benchmark import table
 from fwaudit.render.places import since_in_words
-from fwaudit.render.rows import REDACTED, where, who
+from fwaudit.render.rows import REDACTED, name_of, where
 from fwaudit.render.style import Style
 from fwaudit.render.text import bullet, clean, fold
 
@@ -111,8 +111,7 @@ def short_name(exposure: Exposure) -> str:
     """``5432/tcp shop-db-1``."""
     service = exposure.service
     bound = "" if service.bound == "*" else f"{service.bound} port "
-    name = clean(service.container or service.process) or who(exposure)
-    return f"{bound}{service.port}/{PROTOCOL_NAMES.get(service.proto, service.proto)} {name}"
+    return f"{bound}{service.port}/{PROTOCOL_NAMES.get(service.proto, service.proto)} {clean(name_of(exposure))}"
 
 
 def accepted_count(checked: Checked) -> int:

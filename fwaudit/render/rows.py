@@ -151,18 +151,25 @@ def _numbers(found: list[Row]) -> str:
 def who(exposure: Exposure) -> str:
     """Who answers: container with its project and service, or process; and what it probably is."""
     service = exposure.service
-    name = shorten(clean(service.container or service.process or _whose(exposure)), 40)
+    name = shorten(clean(name_of(exposure)), 40)
     if service.project and service.compose_service:
         name += f" ({shorten(clean(f'{service.project}/{service.compose_service}'), 40)})"
     return f"{name} · {service.likely}" if service.likely else name
 
 
-def _whose(exposure: Exposure) -> str:
-    """A name for a service that has none."""
+def name_of(exposure: Exposure) -> str:
+    """The container's or the process' name; for a service that has none, the address that gets the packet, and its port
+    where that is another one than the packet was sent to."""
+    service = exposure.service
+    if service.container or service.process:
+        return service.container or service.process
     to = next((way.to for way in exposure.ways if way.to), None)
-    if to is None or exposure.service.kind == "host-socket":
+    if service.kind == "container-port" or (to is None and service.kind == "published"):
+        return "a container"
+    if to is None or service.kind == "host-socket":
         return "a process"
-    return f"{format_address(to.family, to.address)} port {to.port}"
+    address = format_address(to.family, to.address)
+    return address if to.port == service.port else f"{address} port {to.port}"
 
 
 def where(report: Report, exposure: Exposure) -> str:

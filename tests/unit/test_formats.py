@@ -20,7 +20,9 @@ from fwaudit.exposure.compliance import check
 from fwaudit.host.snapshot_file import read_snapshot
 from fwaudit.model.compliance import Accepted, Checked, Policy
 from fwaudit.model.report import Report
+from fwaudit.model.snapshot import Snapshot
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.render.check import short_name
 from fwaudit.render.checked import FORMATS
 from fwaudit.render.picture import picture
 from fwaudit.render.places import PLACES
@@ -185,6 +187,18 @@ def test_ocsf(make):
         event = json.loads(line)
         assert (event["class_uid"], event["category_uid"]) == (2003, 2)
         ComplianceFinding.model_validate(event)
+
+
+@pytest.mark.parametrize("name", ["d20/publish_v4_only", "d20/publish_pub_ip", "d26/publish_loopback"])
+def test_what_has_no_name_is_named_once(name):
+    """Without the engine's answers a container has none; its address and port are not said twice."""
+    files = {path: data for path, data in captures.case(name).files.items()
+             if not path.startswith(("docker/", "sockets/owners"))}
+    for each in audit(Snapshot(files)).exposures:
+        assert not each.service.container
+        words = [word for word in re.findall(r"[\w.:]+", short_name(each)) if word != "port"]
+        assert len(words) == len(set(words)), short_name(each)
+        assert "·" not in short_name(each)
 
 
 @pytest.mark.parametrize("make", ALL)
