@@ -15,6 +15,7 @@ from typing import Any
 import grammar_case
 from campaign import ROOT, CampaignError, Plan, Result, Work
 from oracle_predict import Predictor
+from prove_answers import answers_unit
 from prove_mutation import MUTANTS, mutation_unit
 from prove_oracle import PACKETS, command, fault, oracle_unit, show_case, the_world, verdict_text, written
 from prove_trace import PACKETS as TRACED
@@ -24,7 +25,8 @@ from fwaudit.model.verdict import Query
 from fwaudit.packet.intervals import IntervalSet
 
 PROFILES = tuple(grammar_case.PROFILES)
-WORK: dict[str, Work] = {"oracle": oracle_unit, "mutation": mutation_unit, "trace": trace_unit}
+WORK: dict[str, Work] = {"oracle": oracle_unit, "mutation": mutation_unit, "trace": trace_unit,
+                         "answers": answers_unit}
 RECORD = ROOT / "docs" / "proof-oracle.json"
 _SHOWN = 20
 _TOOLS = {"nft": "nft", "iptables-nft": "iptables-nft", "iptables-legacy": "iptables-legacy", "ipset": "ipset"}
@@ -38,6 +40,8 @@ def kind_of(options: argparse.Namespace) -> tuple[str, int, int]:
         if options.profile == "legacy":
             raise CampaignError("the kernel does not trace the rules of iptables-legacy")
         return "trace", TRACED, options.trace
+    if options.answers is not None:
+        return "answers", PACKETS, options.answers
     return "oracle", PACKETS, options.packets
 
 
@@ -239,11 +243,24 @@ def trace_tables(rows: Rows) -> Iterator[str]:
                                            ("cases", "packets", "same", "rules", "doubtful", "undecided", "wrong")])
 
 
+def answer_tables(rows: Rows) -> Iterator[str]:
+    """How many connections are answered, and what was said of them."""
+    yield ("| rulesets | cases | packets that arrived | answered | undecided | said answered, lost | "
+           "said lost, answered |")
+    yield f"| --- |{' ---: |' * 6}"
+    for profile in [*_firsts(rows), ""]:
+        mine = [["", *row[1:]] if not profile else row for row in rows]
+        yield _line(profile or "**all**", [
+            *(_get(mine, profile, each) for each in ("cases", "packets", "answered", "undecided")),
+            *(_get(mine, profile, "wrong", what) for what in ("said answered, lost", "said lost, answered"))])
+
+
 def _line(name: str, cells: Sequence[int]) -> str:
     return f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |"
 
 
-TABLES = {"oracle": oracle_tables, "mutation": mutation_tables, "trace": trace_tables}
+TABLES = {"oracle": oracle_tables, "mutation": mutation_tables, "trace": trace_tables,
+          "answers": answer_tables}
 
 
 _TITLES = {
@@ -261,6 +278,10 @@ _TITLES = {
               "The rules that `trace` names, in their order, held against the kernel's own trace (nftrace) of the same "
               "packets through iptables-nft and native nft: **{wrong} took another path**. Where a rule asks what no "
               "snapshot tells, the ways may part, and the packet is not followed further."),
+    "answers": ("Connections",
+                "{packets} TCP packets that arrived, through {cases} random rulesets; the kernel confirmed their "
+                "connections, and an answer was sent from where they arrived. It got back to the client where the "
+                "engine holds *delivered* possible, and nowhere else: **{wrong} wrong**."),
 }
 
 
