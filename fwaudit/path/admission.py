@@ -226,3 +226,11 @@ def _local_addresses(host: Host, family: int) -> IntervalSet:
     """Every address of the host's interfaces (what inet_lookup_ifaddr_rcu finds)."""
     return IntervalSet.of(*(address.value for interface in host.interfaces.values()
                             for address in interface.addresses if address.family == family))
+
+
+def shared_addresses(host: Host, family: int) -> IntervalSet:
+    """Broadcast, anycast and multicast addresses: TCP takes no connection to them (tcp_v4_conn_request,
+    tcp_v6_conn_request)."""
+    shared = MULTICAST[family] if family == 6 else MULTICAST[4] | _ZERONET | _LIMITED_BROADCAST
+    return shared | IntervalSet.of(*(route.low for route in host.routes.get(family) or ()
+                                     if route.kind in ("broadcast", "anycast")))

@@ -7,8 +7,9 @@ from fwaudit.model.ruleset import Hook
 from fwaudit.model.verdict import Answerer
 from fwaudit.netfilter.engine_rules import is_engine_bridge
 from fwaudit.packet.address import format_address
+from fwaudit.packet.fields import TCP
 from fwaudit.packet.intervals import ALL, IntervalSet
-from fwaudit.path.admission import Admission, special_destination
+from fwaudit.path.admission import Admission, shared_addresses, special_destination
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
 from fwaudit.path.entrance import Entrances
@@ -39,6 +40,7 @@ class Journey:
                           for name, interface in host.interfaces.items()}
         self._marked_by_tc = {name for name, interface in host.interfaces.items()
                               if any(program.startswith("tc ") for program in interface.programs)}
+        self._shared = {family: shared_addresses(host, family) for family in (4, 6)}
         self._proxied: dict[tuple[int, int, int, int], Walk] = {}
 
     # ---- in from a wire ---------------------------------------------------------------------------------------------
@@ -297,6 +299,9 @@ class Journey:
         port = state.dport if state.dport is not None else 0
         if not self.services.known:
             walk.undecided(world, "what listens on this host (sockets not read)")
+            return
+        if state.proto == TCP and state.dst in self._shared[state.family]:
+            walk.end(world, "dropped", "TCP takes no connection to an address of many", "drop", hook="socket")
             return
         socket = self.services.socket(state.proto, state.family, state.dst, port, state.iif)
         if socket is None or self.services.reserved_by_engine(socket):

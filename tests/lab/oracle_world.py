@@ -364,6 +364,11 @@ class World:
                 flush_conntrack()
         return verdicts
 
+    def let_through(self) -> None:
+        """Until the next case, what arrives is shown, and goes on."""
+        self.machine.run(["nft", "-f", "-"], f"delete table inet {TABLE}\n" + OBSERVE.replace(
+            f'"A" group {GROUP} drop', f'"A" group {GROUP}'))
+
     def watch(self, packets: Sequence[Packet]) -> dict[int, Verdict]:
         """Where packets arrive, by their tag, which begin behind `tag`; ports are told as well. For rules that let
         packets through, so that their connections are confirmed."""

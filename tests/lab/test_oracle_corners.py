@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import permutations, product
+from pathlib import Path
 
 import pytest
 from grammar_pool import PEERS
@@ -13,6 +15,12 @@ from oracle_frames import TCP, UDP, Packet
 from oracle_predict import Predictor, judge
 from oracle_world import LINKS, Case, Link, World
 from requirements import requires
+
+from fwaudit.model.snapshot import Snapshot
+from fwaudit.model.verdict import Query
+from fwaudit.packet.intervals import IntervalSet
+from fwaudit.parse.host import parse_host
+from fwaudit.path.engine import Engine
 
 pytestmark = pytest.mark.lab
 EMPTY = {"nft.v4": "*filter\n:INPUT ACCEPT\nCOMMIT\n"}
@@ -151,3 +159,33 @@ def test_local_routes_that_somebody_has_added(world: World, accept_local: str) -
     counts = compare(world, Case(EMPTY, ip=["route add local 10.9.0.0/16 dev lo", "route add local 8.8.8.0/24 dev lo"],
                                  sysctl={"net/ipv4/conf/all/accept_local": accept_local}), (4,))
     assert counts["agree"] == 2 * len(packets(4)) and counts["input"] > 40 < counts["lost"] + counts["out"], counts
+
+
+TAKEN = {4: ("203.0.113.10", "172.17.0.1"), 6: ("2001:db8:1::10", "fd00:17::1")}
+SHARED = {4: ("203.0.113.255", "172.17.255.255", "255.255.255.255", "224.0.0.1"),
+          6: ("2001:db8:1::", "fd00:17::", "ff02::1")}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_tcp_takes_no_connection_to_an_address_of_many(world: World, family: int) -> None:
+    """With a real socket that listens: for whom the kernel remembers half a connection, and what the engine says."""
+    world.load(Case(EMPTY))
+    world.let_through()
+    table = "/proc/thread-self/net/tcp" + ("6" if family == 6 else "")
+    with world.machine.inside():
+        listening = socket.create_server(("", 8080), family=socket.AF_INET if family == 4 else socket.AF_INET6)
+        sockets = Path(table).read_bytes()
+    peer = int(ip_address(PEERS[family]["eth0"][0]))
+    asked = [Packet(family, "eth0", peer, int(ip_address(each)), TCP, 40000 + number, 8080)
+             for number, each in enumerate((*TAKEN[family], *SHARED[family]))]
+    world.watch(asked)
+    with world.machine.inside():
+        half = [line.split() for line in Path(table).read_text().splitlines()]
+        listening.close()
+    taken = {int(words[2].rpartition(":")[2], 16) for words in half if words[3] == "03"}
+    engine = Engine(parse_host(Snapshot({**world.snapshot(Case(EMPTY)), f"sockets/{Path(table).name}": sockets})))
+    for packet in asked:
+        query = Query(family, "eth0", packet.dst, TCP, 8080, IntervalSet.of(peer), packet.sport)
+        said = engine.trace(query).disposition
+        assert said in (("delivered",) if packet.sport in taken else ("dropped", "undecided")), (packet, said)
+    assert len(taken) == len(TAKEN[family])
