@@ -124,6 +124,13 @@ class Admission:
             found = self._answers[iif, src, oif] = self._validate(iif, src, None, mark, oif)
         return found
 
+    def sender(self, family: int, src: int) -> object:
+        """The same for sources of answers that routing sends on alike, wherever they come in and go: `answers` and
+        `unforwardable` ask no more of them, but where the host has routing rules of its own."""
+        if family == 6:
+            return src in self.unforwardable(6, "one", "other")
+        return src in self._local[4], tuple([hop for _, hop in self._fibs[4].lookup(src)])
+
     def _validate(self, iif: str, src: int | None, dst: int | None, mark: int | None, oif: str) -> list[
             tuple[IntervalSet, str]]:
         """Of the address that is None, the peers for whom the source is not taken (fib_validate_source)."""

@@ -30,6 +30,9 @@ _TO_HOST: Final[frozenset[Hook]] = frozenset({"output", "postrouting", "prerouti
 _EVERYTHING = (1 << len(PacketState._fields)) - 1
 _BEFORE_NAT = mask_of(("orig_dst", "orig_dport"))
 """What the answer's source turns into behind NAT of the source: nothing but later chains sees it."""
+_SENDER = mask_of(("src",))
+"""Who sends an answer: routing looks at it where there are rules for it, and else as `Admission.sender` says."""
+_OF_AN_ANSWER = _BEFORE_NAT | _SENDER | mask_of(("sport", "reply_src", "reply_sport"))
 
 
 class Stage(NamedTuple):
@@ -43,10 +46,9 @@ class Stage(NamedTuple):
 
 FORWARD: Final = Stage("forward", _BEYOND, mask_of(("iif",)) | _BEFORE_NAT)
 """Routed, and on its way out by ``oif``. Sources that ``iif`` does not admit are refused before."""
-DOOR: Final = Stage("door", _BEYOND, _BEFORE_NAT)
-"""An answer at the interface that it comes in by."""
-SOCKET: Final = Stage("socket", frozenset({"output", "postrouting", "egress"}),
-                      _BEFORE_NAT | mask_of(("sport", "reply_sport")))
+DOOR: Final = Stage("door", _BEYOND, _OF_AN_ANSWER)
+"""An answer at the interface that it comes in by: those of all containers of a bridge are alike to most rules."""
+SOCKET: Final = Stage("socket", frozenset({"output", "postrouting", "egress"}), _OF_AN_ANSWER)
 """An answer of the host itself."""
 
 Onward = Callable[[Walk, World], None]
@@ -69,10 +71,11 @@ class Memory:
     def __init__(self, host: Host, tables: Tables, fibs: dict[int, Fib], admission: Admission) -> None:
         self._host = host
         self._tables = tables
+        self._admission = admission
+        self._fibs = fibs
         self._local = {family: admission.own_addresses(family) | IntervalSet.union([
             area for area, hop in fib.lookup(PEER) if hop.kind in LOCAL_KINDS]) for family, fib in fibs.items()}
         self._classes: dict[tuple[str, int, bool], Classes] = {}
-        self._universe = {family: fib.universe for family, fib in fibs.items()}
         self._leaving: dict[tuple[Hook, int], Classes] = {}
         self._by_class: dict[tuple[object, ...], _Rest] = {}
         self._by_state: dict[tuple[str, PacketState, bool], _Rest] = {}
@@ -99,13 +102,14 @@ class Memory:
 
     def _of_class(self, stage: Stage, state: PacketState, to_host: bool) -> _Rest:
         classes = self._classes_of(stage, state.family, to_host)
-        return self._by_class.setdefault((classes.key(state), state.iif == state.oif, to_host), _Rest())
+        sender = self._admission.sender(state.family, state.src) if stage is DOOR and state.src is not None else None
+        return self._by_class.setdefault((classes.key(state), state.iif == state.oif, to_host, sender), _Rest())
 
     def _learn(self, stage: Stage, rest: _Rest, walk: Walk, world: World, onward: Onward, to_host: bool) -> _Rest:
         """Walk for the peers, and for all others, where the walk is an answer's: these are few ways."""
         peers = world.peers
         if stage is not FORWARD:
-            everybody = self._universe[walk.family]
+            everybody = self._fibs[walk.family].universe
             peers = (everybody if to_host else everybody - self._local[walk.family]) - rest.covered
         inner = Walk(walk.tables, walk.host, walk.family)
         onward(inner, world.among(peers))
@@ -125,7 +129,8 @@ class Memory:
         key = hook, walk.family
         classes = self._leaving.get(key)
         if classes is None:
-            chains = self._chains(walk.family, (hook, "postrouting", "egress"))
+            chains = [base for base in self._chains(walk.family, (hook, "postrouting", "egress"))
+                      if base.chain.kind != "nat"]
             loose = 0 if any(base.chain.hook == "egress" for base in chains) else mask_of(("oif",))
             classes = self._leaving[key] = self._group(key, walk.family, chains, loose)
         by_class: dict[object, World] = {}
@@ -143,9 +148,11 @@ class Memory:
         return found
 
     def _alike(self, stage: Stage, family: int, to_host: bool) -> Classes:
-        loose = stage.loose
+        loose = stage.loose & ~_SENDER if self._fibs[family].custom else stage.loose
         hooks = stage.hooks | _TO_HOST if to_host else stage.hooks
-        chains = self._chains(family, hooks)
+        # nat chains are for a connection's first packet, which has only postrouting before it, and that from FORWARD on
+        chains = [base for base in self._chains(family, hooks) if base.chain.kind != "nat" or (
+            stage is FORWARD and base.chain.hook == "postrouting")]
         for base in chains:
             behind_nat = base.place[0] >= NAT_SOURCE and base.chain.kind != "nat"
             if base.chain.hook == "egress" or (base.chain.hook in ("postrouting", "input") and behind_nat):
