@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fwaudit.model.ruleset import Chain, Goto, Jump, NetmapDnat, Undecidable
@@ -9,56 +10,65 @@ from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.netfilter.targets.nat import netmap_of_source
 
 
-def _jumps(chain: Chain) -> list[str]:
-    targets = [said.target for said in texts_of(chain.rules)]
-    return list(dict.fromkeys([target.chain for target in targets if isinstance(target, (Jump, Goto))]))
+def _calls(chains: Mapping[str, Chain]) -> dict[str, list[str]]:
+    """The chains that each chain jumps to, each once; without those that jump to none."""
+    calls: dict[str, list[str]] = {}
+    for name, chain in chains.items():
+        found = {said.target.chain: None for said in texts_of(chain.rules) if isinstance(said.target, (Jump, Goto))}
+        if found:
+            calls[name] = [*found]
+    return calls
 
 
-def circle_in(chains: dict[str, Chain]) -> str | None:
+def circle_in(chains: Mapping[str, Chain]) -> str | None:
     """The name of a chain that reaches itself; None where there is none."""
-    order = _callees_first(chains)
+    order = _callees_first(_calls(chains))
     return order if isinstance(order, str) else None
 
 
-def _callees_first(chains: dict[str, Chain]) -> list[str] | str:
-    """All chains, each behind those that it jumps to; or the name of one that reaches itself."""
-    state: dict[str, int] = {}
+def _callees_first(calls: Mapping[str, list[str]]) -> list[str] | str:
+    """All chains that jump, each behind those that it jumps to; or the name of one that reaches itself."""
     order: list[str] = []
-    for root in chains:
-        if root in state:
+    is_done: dict[str, bool] = {}
+    for root in calls:
+        if root in is_done:
             continue
-        state[root] = 1
-        stack = [(root, iter(_jumps(chains[root])))]
+        is_done[root] = False
+        stack = [(root, iter(calls[root]))]
         while stack:
             name, left = stack[-1]
-            following = next(left, None)
-            if following is None:
+            for following in left:
+                if following not in calls or is_done.get(following):
+                    continue
+                if following in is_done:
+                    return following
+                is_done[following] = False
+                stack.append((following, iter(calls[following])))
+                break
+            else:
                 stack.pop()
-                state[name] = 2
+                is_done[name] = True
                 order.append(name)
-            elif state.get(following) == 1:
-                return following
-            elif following not in state:
-                state[following] = 1
-                stack.append((following, iter(_jumps(chains[following]))))
     return order
 
 
-def _callers(chains: dict[str, Chain]) -> dict[str, set[str]]:
+def _callers(chains: Mapping[str, Chain]) -> dict[str, set[str]]:
     """The base chains that each chain is reached from."""
     callers = {name: {name} if chain.hook else set() for name, chain in chains.items()}
-    for name in reversed(_callees_first(chains)):
-        for following in _jumps(chains[name]):
+    calls = _calls(chains)
+    for name in reversed(_callees_first(calls)):
+        for following in calls[name]:
             callers[following] |= callers[name]
     return callers
 
 
 def place_netmaps(chains: dict[str, Chain]) -> None:
     """NETMAP rewrites the source in postrouting and input, the destination elsewhere (xt_NETMAP.c netmap_tg4)."""
-    with_netmap = [(name, chain) for name, chain in chains.items()
-                   if any(isinstance(said.target, NetmapDnat) for said in texts_of(chain.rules))]
+    with_netmap = dict.fromkeys(name for name, chain in chains.items() for said in texts_of(chain.rules)
+                                if isinstance(said.target, NetmapDnat))
     callers = _callers(chains) if with_netmap else {}
-    for name, chain in with_netmap:
+    for name in with_netmap:
+        chain = chains[name]
         hooks = {chains[caller].hook in ("postrouting", "input") for caller in callers[name]}
         rules = []
         for rule in chain.rules:

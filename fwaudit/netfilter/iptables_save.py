@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from fwaudit.errors import ParseError
@@ -25,17 +26,21 @@ from fwaudit.netfilter.rule_text import RuleReader
 from fwaudit.netfilter.rule_words import OpenQuote, RuleError
 
 _RULE = re.compile(
-    r"(?:\[([0-9]+):([0-9]+)\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)
-_PLAIN_RULE = {
-    family: re.compile(rf"(?:\[[0-9]+:[0-9]+\] )?-A (\S+){networks}( (?!(?:! )?-[sd] ).*)?$")
-    for family, networks in ((4, rf"(?: -s ({NETWORK}))?(?: -d ({NETWORK}))?"), (6, "()()"))}
-"""A rule whose addresses, if it has any, are written as nearly all are. The others are read by `_Parser.rule`."""
+    r"(?:\[[0-9]+:[0-9]+\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)
+_LINES = {
+    family: re.compile(rf"^(?:(\[[0-9]+:[0-9]+\] )?-A (\S+){networks}( (?!(?:! )?-[sd] ).*[^ \t\r\n])?|.*)$", re.M)
+    for family, networks in ((4, rf"( (?:! )?-s {NETWORK})?( (?:! )?-d {NETWORK})?"), (6, "()()"))}
+"""Each line of a text. A rule whose addresses, if it has any, are written as nearly all are, is taken apart: counters,
+chain, source, destination, what is behind them. The others are read by `_Parser.rule`."""
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?$")
+_CHAINS = re.compile(r"^:(\S+) (-|ACCEPT|DROP)(?: \[[0-9]+:[0-9]+\])?$", re.M)
 _POLICY = re.compile(r"-P (\S+) (\S+)(?: -c [0-9]+ [0-9]+)?$")
 _NEW = re.compile(r"-N (\S+)$")
 _INCOMPATIBLE = re.compile(r"# Table `(.+)' is incompatible")
+_CHAIN_OF = itemgetter(1)
 _COMMAND_TABLE = re.compile(r"#.*\s(?:-t|--table)[ =](\w+)")
 _BEGIN = 400  # characters that tell what a text is
+_PIECE = 1 << 14  # characters that are looked at at once
 _MAX_JOINED = 1 << 14  # a comment has at most 255 bytes; beyond, a lost quote would make reading quadratic
 
 _RUN_SAVE = "Give the output of iptables-save -c (or ip6tables-save -c): it alone is complete and exact."
@@ -88,6 +93,7 @@ class _Parser:
         self.notes: list[str] = []
         self.incompatible: list[str] = []
         self.open: _Open | None = None
+        self.is_within_rule = False
         self.listed_table = ""
         self.addresses: dict[tuple[str, bool, str], Condition] = {}
 
@@ -95,21 +101,12 @@ class _Parser:
         return ParseError(self.source, line, message, hint)
 
     def parse(self, pieces: Iterable[str]) -> Parsed:
-        lines = enumerate(self.lines(pieces), 1)
-        plain, attempt, read_before = _PLAIN_RULE[self.family].match, self.reader.attempt, self.reader.before.get
+        lines = self.lines(pieces)
         for number, raw in lines:
             line = raw.strip(" \t\r")
-            found = plain(line)
-            if found is not None and self.open is not None:
-                name, src, dst, rest = found.groups()
-                rows = self.open.rules.get(name)
-                said = read_before(rest or "") or attempt(rest or "")
-                if rows is not None and said is not None:
-                    rows.append((said, src or None, dst or None, line))
-                    continue
             if line[:2] == "-A" or line[:1] == "[":
                 try:
-                    self.rule(number, line, raw, lines)
+                    self.rule(line, raw, lines)
                 except OtherFamily as error:
                     raise self.error(number, str(error), "Is it the output of the other one of iptables-save and "
                                                          "ip6tables-save?") from None
@@ -126,20 +123,69 @@ class _Parser:
             self.finish()
         return Parsed(tuple(self.tables.values()), tuple(self.notes), tuple(self.incompatible))
 
-    def lines(self, pieces: Iterable[str]) -> Iterator[str]:
-        """The lines of a text in pieces."""
+    def lines(self, pieces: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """The lines of a text in pieces, with their numbers; but runs of plain rules are taken right here."""
+        number = 1
+        for text in self.whole_lines(pieces):
+            lines = text.split("\n")
+            if text[:1] == ":" and self.take_chains(text, len(lines)):
+                number += len(lines)
+                continue
+            found = _LINES[self.family].findall(text)
+            chains = [*map(_CHAIN_OF, found), ""]
+            first = 0
+            while first < len(lines):
+                stop = chains.index("", first)
+                if first == stop or not self.take(found[first:stop]):
+                    yield from enumerate(lines[first:stop], number + first)
+                if stop < len(lines):
+                    yield number + stop, lines[stop]
+                first = stop + 1
+            number += len(lines)
+
+    def whole_lines(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The text in pieces that end where a line does, without that line break."""
         begin, number, rest = "", 1, ""
-        for piece in pieces:
+        for piece in (given[at : at + _PIECE] for given in pieces for at in range(0, len(given), _PIECE)):
             if len(begin) < _BEGIN:
                 begin = (begin + piece[:_BEGIN]).lstrip()
                 self.refuse_other_formats(begin)
             if "\0" in piece:
                 raise self.error(number + piece.count("\n", 0, piece.index("\0")), "binary data", _RUN_SAVE)
-            whole = (rest + piece).split("\n")
-            rest = whole.pop()
-            number += len(whole)
-            yield from whole
+            whole, line_break, rest_of_it = piece.rpartition("\n")
+            if line_break:
+                yield rest + whole
+                number += piece.count("\n")
+                rest = ""
+            rest += rest_of_it
         yield rest
+
+    def take_chains(self, text: str, count: int) -> bool:
+        """Take ``count`` lines that are nothing but chains; False, and nothing is done, where one of them is not."""
+        if self.open is None or self.is_within_rule:
+            return False
+        found = _CHAINS.findall(text)
+        policies = dict(found)
+        if len(policies) != count or not policies.keys().isdisjoint(self.open.policies):
+            return False
+        self.open.policies.update(policies)
+        self.open.rules.update([(name, []) for name in policies])
+        return True
+
+    def take(self, found: list[tuple[str, ...]]) -> bool:
+        """Take a run of plain rules; False, and nothing is done, where one of them has to be looked at by itself."""
+        if self.open is None or self.is_within_rule:
+            return False
+        counters, chains, sources, destinations, rests = zip(*found, strict=True)
+        rules, said = self.open.rules, self.reader.before
+        if not rules.keys() >= set(chains):
+            return False
+        if not self.reader.read_all(set(rests).difference(said)):
+            return False
+        for chain, row in zip(chains, zip(map(said.__getitem__, rests), sources, destinations, counters, strict=True),
+                              strict=True):
+            rules[chain].append(row)
+        return True
 
     def refuse_other_formats(self, start: str) -> None:
         """Raise the error that helps most where a text that begins so is no dump at all, or one that was cut."""
@@ -212,13 +258,13 @@ class _Parser:
         table.policies[name] = policy
         table.rules[name] = []
 
-    def rule(self, number: int, line: str, raw: str, lines: Iterator[tuple[int, str]]) -> None:
+    def rule(self, line: str, raw: str, lines: Iterator[tuple[int, str]]) -> None:
         """One rule; more lines of ``lines`` are taken where a quoted word holds line breaks, as a comment may."""
         while True:
             found = _RULE.match(line)
             if found is None:
                 raise RuleError("not a rule", _RUN_SAVE)
-            _, _, name, not_src, src, not_dst, dst, rest = found.groups()
+            name, not_src, src, not_dst, dst, rest = found.groups()
             rules = self.open.rules.get(name) if self.open is not None else None
             if rules is None:
                 raise RuleError(f"a rule of chain {name}, which is not declared",
@@ -227,7 +273,9 @@ class _Parser:
                 said = self.reader.read(rest or "")
                 break
             except OpenQuote:
+                self.is_within_rule = True
                 following = next(lines, None)
+                self.is_within_rule = False
                 if following is None or len(line) > _MAX_JOINED:
                     raise
                 raw = raw.lstrip(" \t") + "\n" + following[1]
@@ -237,8 +285,8 @@ class _Parser:
         for condition in (destination, source):
             if condition is not None and not isinstance(condition, In):
                 said = said._replace(conditions=(condition, *said.conditions))
-        rules.append((said, source.values if isinstance(source, In) else None,
-                      destination.values if isinstance(destination, In) else None, line))
+        rules.append((said, source.values if isinstance(source, In) else "",
+                      destination.values if isinstance(destination, In) else "", line))
 
     def address(self, option: str, negated: str | None, text: str) -> Condition:
         """``[!] -s text`` or ``-d``."""
@@ -265,12 +313,12 @@ class _Parser:
         chains: dict[str, Chain] = {}
         for chain, policy in table.policies.items():
             if policy == "-":
-                chains[chain] = Chain(chain, RuleList(table.rules[chain]))
+                chains[chain] = Chain(chain, RuleList(chain, table.rules[chain]))
                 continue
             if chain not in builtin:
                 raise self.error(table.line, f"chain {chain} of table {name} has a policy but no hook", _RUN_SAVE)
             hook, priority = builtin[chain]
-            chains[chain] = Chain(chain, RuleList(table.rules[chain]), hook, priority,
+            chains[chain] = Chain(chain, RuleList(chain, table.rules[chain]), hook, priority,
                                  "nat" if name == "nat" else "route" if (name, chain) == ("mangle", "OUTPUT")
                                  else "filter", "drop" if policy == "DROP" else "accept")
         circle = circle_in(chains)

@@ -8,7 +8,7 @@ the target; and only a rule that does not divide so plainly is taken apart word 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,18 +19,22 @@ from fwaudit.netfilter.matches._option import Option, read_option
 from fwaudit.netfilter.matches.basic import READERS, OtherFamily
 from fwaudit.netfilter.rule_words import Apart, RuleError, take_apart, words_of
 from fwaudit.netfilter.targets import TARGETS
+from fwaudit.netfilter.targets._target import TargetKind
 
-_COMMENT = re.compile(r' -m comment --comment "([^"\\]*)"(?= |$)')
+_COMMENT = ' -m comment --comment "'
 _PIECE = re.compile(r" (?:! )?-[iop] [^\s!]\S*| -m \S+(?: (?!-m |(?:! )?-[a-zA-Z] )\S+)*")
+_NOT_IN_TARGETS = frozenset({"-j", "-g", "-c"})
 _UNSEEN: tuple[tuple[Condition, ...], str] = ((), "")
 
 
 class RuleText(NamedTuple):
-    """What one rule says. ``comment`` is the rule author's text; ``counters`` are of ``-c packets bytes``."""
+    """What one rule says, and ``text`` how. ``comment`` is the rule author's; ``counters`` are of ``-c packets bytes``.
+    """
 
     conditions: tuple[Condition, ...]
     target: Target
     comment: str
+    text: str
     counters: tuple[int, int] | None = None
 
 
@@ -43,7 +47,7 @@ class RuleReader:
         self.before: dict[str, RuleText] = {}  # what was read of this table
         self._pieces: dict[str, tuple[tuple[Condition, ...], str] | None] = {}
         self._fronts: dict[str, tuple[tuple[Condition, ...], str] | None] = {}
-        self._backs: dict[str, Target] = {}
+        self._backs: dict[str, Target | None] = {}
 
     def begin_table(self, chains: Collection[str]) -> None:
         """``chains`` are those that the table declares: the same words may be a jump in one and not in another."""
@@ -58,46 +62,44 @@ class RuleReader:
             found = self.before[rest] = self._by_pieces(rest) or self._by_words(rest)
         return found
 
-    def attempt(self, rest: str) -> RuleText | None:
-        """As `read`; None where that raises."""
-        try:
-            return self.read(rest)
-        except (RuleError, OtherFamily):
-            return None
+    def read_all(self, rests: Iterable[str]) -> bool:
+        """Read each of them, so that it is in `before`; False where one does not read so that `read` would raise."""
+        for rest in rests:
+            found = self._by_pieces(rest)
+            if found is None:
+                try:
+                    found = self._by_words(rest)
+                except (RuleError, OtherFamily):
+                    return False
+            self.before[rest] = found
+        return True
 
     def _by_pieces(self, rest: str) -> RuleText | None:
         """As `_by_words`, but looking up what is in front of ``-j`` and what is behind; None where it is not plain that
         the words may be divided so."""
-        quoted = ""
+        quoted, plain = "", rest
         if '"' in rest:
-            commented = _COMMENT.search(rest)
-            if commented is None or rest.count('"') != 2:
+            before, _, behind = rest.partition(_COMMENT)
+            quoted, closed, after = behind.partition('"')
+            if not closed or after[:1] not in ("", " ") or "\\" in quoted or rest.count('"') != 2:
                 return None
-            quoted, rest = commented[1], rest[:commented.start()] + rest[commented.end():]
-        front, jump, back = rest.partition(" -j ")
-        if not jump or back[:1] == "-" or " -j " in back or " -g " in rest or " -c " in rest:
-            return None
+            plain = before + after
+        front, jump, back = plain.partition(" -j ")
         target = self._backs.get(back)
-        if target is None:
-            try:
-                target = Jump(back) if back in self._chains else self._read_back(back)
-            except RuleError:
-                target = None
-            if target is None:
-                return None
-            self._backs[back] = target
+        if target is None and jump:
+            target = self._backs[back] = self._read_back(back)
         said = self._fronts.get(front, _UNSEEN)
         if said is _UNSEEN:
             said = self._fronts[front] = self._read_front(front)
-        if said is None:
+        if target is None or said is None:
             return None
         conditions, comment = said
-        return RuleText(conditions, target, f"{quoted} {comment}" if quoted and comment else quoted or comment)
+        return RuleText(conditions, target, f"{quoted} {comment}" if quoted and comment else quoted or comment, rest)
 
     def _read_front(self, front: str) -> tuple[tuple[Condition, ...], str] | None:
         """The conditions and the comment of what is in front of ``-j``, piece by piece."""
         pieces = _PIECE.findall(front)
-        if "".join(pieces) != front:
+        if "".join(pieces) != front or front.endswith((" -g", " -c")) or " -g " in front or " -c " in front:
             return None
         conditions: tuple[Condition, ...] = ()
         comments: list[str] = []
@@ -135,18 +137,28 @@ class RuleReader:
 
     def _read_back(self, back: str) -> Target | None:
         """The target of ``-j back``, None where a word of it may be anything but the target's own."""
+        if back[:1] == "-":
+            return None
+        if back in self._chains:
+            return Jump(back)
         words = back.split(" ")
-        if len(words) == 1:
-            return self._target("-j", back, ())
         kind = TARGETS.get(words[0])
-        if len(words) == 3 and kind is not None and kind.options.get(words[1]) == 1 and words[2][:1] not in '"!':
-            return self._target("-j", words[0], (Option(words[1], False, (words[2],), f"{words[1]} {words[2]}"),))
-        basics, groups, jumps = take_apart(["-j", *words_of(back)])
-        if basics or groups:
+        if len(words) == 3 and kind is not None and kind.options.get(words[1]) == 1 and words[2][:1] not in '"!' \
+                and words[0] not in self._chains:  # one option with one argument, as nearly all of them are
+            return self._of_kind(kind, words[0], (Option(words[1], False, (words[2],), back[len(words[0]) + 1:]),))
+        if not _NOT_IN_TARGETS.isdisjoint(words):
             return None
-        if kind is not None and kind.options and any(option.name not in kind.options for option in jumps[0][2]):
+        try:
+            if len(words) == 1:
+                return self._target("-j", back, ())
+            basics, groups, jumps = take_apart(["-j", *words_of(back)])
+            if basics or groups:
+                return None
+            if kind is not None and kind.options and any(option.name not in kind.options for option in jumps[0][2]):
+                return None
+            return self._target(*jumps[0])
+        except RuleError:
             return None
-        return self._target(*jumps[0])
 
     def _by_words(self, rest: str) -> RuleText:
         words = words_of(rest)
@@ -162,7 +174,7 @@ class RuleReader:
                 if not all(word.isdigit() for word in option.arguments):
                     raise RuleError(f"not counters: {option.text}")
                 counters = (int(option.arguments[0]), int(option.arguments[1]))
-        return RuleText(conditions, target, comment, counters)
+        return RuleText(conditions, target, comment, rest, counters)
 
     def _conditions(self, apart: Apart) -> tuple[tuple[Condition, ...], str]:
         """The conditions of a rule, in its order, and its comments."""
@@ -195,6 +207,9 @@ class RuleReader:
         for option in options:
             if not option.name and option.text[0] != "[":
                 raise RuleError(f"words behind target {name}: {option.text}")
+        return self._of_kind(kind, name, options)
+
+    def _of_kind(self, kind: TargetKind, name: str, options: Sequence[Option]) -> Target:
         try:
             return kind.parse(options, self.family)
         except ValueError as error:

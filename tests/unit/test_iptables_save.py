@@ -391,7 +391,7 @@ def test_any_comment_comes_back_and_changes_nothing_else(text: str) -> None:
 def test_an_unknown_option_stays_and_makes_the_rule_unknown(front: str, name: str, args: list, negated: bool) -> None:
     args = [arg for arg in args if not arg.startswith("-")]
     option = " ".join((["!"] if negated else []) + [name, *args])
-    (rule,) = filter_of(f"-A INPUT {front} {option} -j DROP".replace("  ", " ")).chains["INPUT"].rules
+    (rule,) = filter_of(" ".join(word for word in ("-A INPUT", front, option, "-j DROP") if word)).chains["INPUT"].rules
     assert rule.target == Drop()
     assert any(name in found.text for condition in rule.conditions for found in unknowns(condition))
     assert option in rule.text

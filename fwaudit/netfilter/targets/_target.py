@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fwaudit.model.ruleset import Continue, Target, Undecidable
@@ -34,12 +34,11 @@ def undecidable(name: str, why: str, options: Mapping[str, int] | None = None, *
     return TargetKind(options or {}, lambda given, family: Undecidable(text_of(name, given), why, terminal))
 
 
-def only(options: Sequence[Option], known: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def only(options: Sequence[Option], known: Collection[str]) -> dict[str, tuple[str, ...]]:
     """The options by name. Raises ValueError for one that is not known, negated or there twice."""
-    names = set(known)
     found: dict[str, tuple[str, ...]] = {}
     for option in options:
-        if option.name not in names or option.negated:
+        if option.name not in known or option.negated:
             raise ValueError(f"option not known: {option.text}")
         if option.name in found:
             raise ValueError(f"option twice: {option.text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fwaudit.model.ruleset import Dnat, NetmapDnat, Redirect, Snat, Target
@@ -11,15 +10,15 @@ from fwaudit.netfilter.matches.iprange import address_range
 from fwaudit.netfilter.targets._target import TargetKind, only
 from fwaudit.packet.address import parse_network
 
-_USUAL = re.compile(r"([0-9.]+):([0-9]+)$")
 _FLAGS = {"--random": 0, "--random-fully": 0, "--persistent": 0}
+_TO_DESTINATION = {"--to-destination": 1, **_FLAGS}
+_TO_SOURCE = {"--to-source": 1, **_FLAGS}
+_TO_PORTS = {"--to-ports": 1, **_FLAGS}
+_TO = {"--to": 1}
 
 
 def _place(text: str, family: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None, int | None]:
     """(addresses, ports, port base) of ``[address[-address]][:port[-port[/base]]]``; IPv6 with ports has brackets."""
-    usual = _USUAL.match(text)
-    if usual is not None and family == 4:
-        return address_range(usual[1], family), port_range(usual[2]), None
     if family == 6:
         inside, bracket, ports = text.removeprefix("[").rpartition("]")
         if not bracket:
@@ -27,6 +26,8 @@ def _place(text: str, family: int) -> tuple[tuple[int, int] | None, tuple[int, i
         inside = inside.replace("]-[", "-")
     else:
         inside, colon, ports = text.partition(":")
+        if inside and ports.isdigit():  # as usual
+            return address_range(inside, family), port_range(ports), None
         ports = colon + ports
     if ports and (not ports.startswith(":") or ports == ":"):
         raise ValueError(f"not an address and ports: {text!r}")
@@ -43,24 +44,24 @@ def _only_ports(text: str) -> bool:
 
 
 def _dnat(options: Sequence[Option], family: int) -> Target:
-    found = only(options, ["--to-destination", *_FLAGS])
+    found = only(options, _TO_DESTINATION)
     if "--to-destination" not in found:
         raise ValueError("no destination")
     addresses, ports, base = _place(found["--to-destination"][0], family)
     if addresses is None and ports is None:
         raise ValueError("no destination")
-    return Dnat(addresses, ports, family if addresses else 0, random="--random" in found, port_base=base)
+    return Dnat(addresses, ports, family if addresses else 0, "--random" in found, base)
 
 
 def _redirect(options: Sequence[Option], family: int) -> Target:
-    found = only(options, ["--to-ports", *_FLAGS])
+    found = only(options, _TO_PORTS)
     return Redirect(port_range(found["--to-ports"][0], "-") if "--to-ports" in found else None)
 
 
 def _netmap(options: Sequence[Option], family: int) -> Target:
     """A rewrite of the destination; the reader of the table makes it one of the source where the chain is called from
     postrouting or input (xt_NETMAP.c looks at the hook)."""
-    found = only(options, ["--to"])
+    found = only(options, _TO)
     if "--to" not in found:
         raise ValueError("no network")
     its_family, values = parse_network(found["--to"][0])
@@ -78,7 +79,7 @@ def netmap_of_source(target: NetmapDnat) -> Snat:
 
 
 def _snat(options: Sequence[Option], family: int) -> Target:
-    found = only(options, ["--to-source", *_FLAGS])
+    found = only(options, _TO_SOURCE)
     if "--to-source" not in found:
         raise ValueError("no source")
     addresses, ports, base = _place(found["--to-source"][0], family)
@@ -88,12 +89,12 @@ def _snat(options: Sequence[Option], family: int) -> Target:
 
 
 def _masquerade(options: Sequence[Option], family: int) -> Target:
-    found = only(options, ["--to-ports", *_FLAGS])
+    found = only(options, _TO_PORTS)
     return Snat(None, port_range(found["--to-ports"][0], "-") if "--to-ports" in found else None)
 
 
-DNAT = TargetKind({"--to-destination": 1, **_FLAGS}, _dnat)
-REDIRECT = TargetKind({"--to-ports": 1, **_FLAGS}, _redirect)
-NETMAP = TargetKind({"--to": 1}, _netmap)
-SNAT = TargetKind({"--to-source": 1, **_FLAGS}, _snat)
-MASQUERADE = TargetKind({"--to-ports": 1, **_FLAGS}, _masquerade)
+DNAT = TargetKind(_TO_DESTINATION, _dnat)
+REDIRECT = TargetKind(_TO_PORTS, _redirect)
+NETMAP = TargetKind(_TO, _netmap)
+SNAT = TargetKind(_TO_SOURCE, _snat)
+MASQUERADE = TargetKind(_TO_PORTS, _masquerade)
