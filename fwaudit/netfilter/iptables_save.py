@@ -9,8 +9,9 @@ What the format is: iptables/iptables-save.c and iptables/nft.c of iptables 1.8,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from fwaudit.netfilter.matches.basic import OtherFamily, addresses
 from fwaudit.netfilter.rule_list import NETWORK, Row, RuleList
 from fwaudit.netfilter.rule_text import RuleReader
 from fwaudit.netfilter.rule_words import OpenQuote, RuleError
+from fwaudit.netfilter.save_text import RUN_SAVE, whole_lines
 
 _RULE = re.compile(
     r"(?:\[[0-9]+:[0-9]+\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)
@@ -39,11 +41,8 @@ _NEW = re.compile(r"-N (\S+)$")
 _INCOMPATIBLE = re.compile(r"# Table `(.+)' is incompatible")
 _CHAIN_OF = itemgetter(1)
 _COMMAND_TABLE = re.compile(r"#.*\s(?:-t|--table)[ =](\w+)")
-_BEGIN = 400  # characters that tell what a text is
-_PIECE = 1 << 14  # characters that are looked at at once
 _MAX_JOINED = 1 << 14  # a comment has at most 255 bytes; beyond, a lost quote would make reading quadratic
 
-_RUN_SAVE = "Give the output of iptables-save -c (or ip6tables-save -c): it alone is complete and exact."
 _BY_CHAINS = {
     frozenset({"INPUT", "FORWARD", "OUTPUT"}): "filter",
     frozenset({"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"}): "nat",
@@ -119,14 +118,14 @@ class _Parser:
         if self.open is not None:
             if not self.open.listed:
                 raise self.error(self.open.line, f"truncated: table {self.open.name} has no COMMIT",
-                                 "The rest of the dump is missing. " + _RUN_SAVE)
+                                 "The rest of the dump is missing. " + RUN_SAVE)
             self.finish()
         return Parsed(tuple(self.tables.values()), tuple(self.notes), tuple(self.incompatible))
 
     def lines(self, pieces: Iterable[str]) -> Iterator[tuple[int, str]]:
         """The lines of a text in pieces, with their numbers; but runs of plain rules are taken right here."""
         number = 1
-        for text in self.whole_lines(pieces):
+        for text in whole_lines(pieces, self.source):
             lines = text.split("\n")
             if text[:1] == ":" and self.take_chains(text, len(lines)):
                 number += len(lines)
@@ -142,23 +141,6 @@ class _Parser:
                     yield number + stop, lines[stop]
                 first = stop + 1
             number += len(lines)
-
-    def whole_lines(self, pieces: Iterable[str]) -> Iterator[str]:
-        """The text in pieces that end where a line does, without that line break."""
-        begin, number, rest = "", 1, ""
-        for piece in (given[at : at + _PIECE] for given in pieces for at in range(0, len(given), _PIECE)):
-            if len(begin) < _BEGIN:
-                begin = (begin + piece[:_BEGIN]).lstrip()
-                self.refuse_other_formats(begin)
-            if "\0" in piece:
-                raise self.error(number + piece.count("\n", 0, piece.index("\0")), "binary data", _RUN_SAVE)
-            whole, line_break, rest_of_it = piece.rpartition("\n")
-            if line_break:
-                yield rest + whole
-                number += piece.count("\n")
-                rest = ""
-            rest += rest_of_it
-        yield rest
 
     def take_chains(self, text: str, count: int) -> bool:
         """Take ``count`` lines that are nothing but chains; False, and nothing is done, where one of them is not."""
@@ -182,17 +164,10 @@ class _Parser:
             return False
         if not self.reader.read_all(set(rests).difference(said)):
             return False
-        for chain, row in zip(chains, zip(map(said.__getitem__, rests), sources, destinations, counters, strict=True),
-                              strict=True):
+        for chain, row in zip(chains, zip(map(said.__getitem__, rests), _or_none(sources), _or_none(destinations),
+                                          counters, strict=True), strict=True):
             rules[chain].append(row)
         return True
-
-    def refuse_other_formats(self, start: str) -> None:
-        """Raise the error that helps most where a text that begins so is no dump at all, or one that was cut."""
-        if re.match(r"Chain \S+ \((?:policy|\d+ references)", start):
-            raise self.error(1, "this is the listing of iptables -L, which leaves out interfaces and more", _RUN_SAVE)
-        if start.startswith(("table ", "{")):
-            raise self.error(1, "this is nftables' own format", "Give it as nft/ruleset.json (nft -j list ruleset).")
 
     def comment(self, line: str) -> None:
         """Remarks of iptables-nft-save are comments, and what they say must not be lost."""
@@ -212,30 +187,30 @@ class _Parser:
         if line[0] == "*":
             if self.open is not None:
                 raise self.error(number, f"truncated: table {self.open.name or '?'} has no COMMIT before {line}",
-                                 "A part of the dump is missing. " + _RUN_SAVE)
+                                 "A part of the dump is missing. " + RUN_SAVE)
             name = line[1:]
             if name not in BUILTIN_CHAINS:
-                raise self.error(number, f"no table of iptables: {_short(line)}", _RUN_SAVE)
+                raise self.error(number, f"no table of iptables: {_short(line)}", RUN_SAVE)
             self.begin(_Open(name, number))
         elif line[0] == ":":
             found = _CHAIN.match(line)
             if found is None or self.open is None:
-                raise self.error(number, f"not a chain of a table: {_short(line)}", _RUN_SAVE)
+                raise self.error(number, f"not a chain of a table: {_short(line)}", RUN_SAVE)
             self.declare(number, found[1], found[2])
         elif line == "COMMIT":
             if self.open is None or self.open.listed:
-                raise self.error(number, "COMMIT without a table", "The begin of the dump is missing. " + _RUN_SAVE)
+                raise self.error(number, "COMMIT without a table", "The begin of the dump is missing. " + RUN_SAVE)
             self.finish()
         elif line[:3] in ("-P ", "-N ") and (self.open is None or self.open.listed):
             self.listed_chain(number, line)
         else:
-            raise self.error(number, f"not a line of iptables-save: {_short(line)}", _RUN_SAVE)
+            raise self.error(number, f"not a line of iptables-save: {_short(line)}", RUN_SAVE)
 
     def listed_chain(self, number: int, line: str) -> None:
         """A chain in the way that ``iptables -S`` prints it."""
         found = _POLICY.match(line) or _NEW.match(line)
         if found is None:
-            raise self.error(number, f"not a line of iptables -S: {_short(line)}", _RUN_SAVE)
+            raise self.error(number, f"not a line of iptables -S: {_short(line)}", RUN_SAVE)
         if self.open is None:
             self.begin(_Open(self.listed_table, number, listed=True))
             self.notes.append("read from iptables -S, which has no end mark: whether it is complete cannot be seen")
@@ -252,9 +227,9 @@ class _Parser:
         table = self.open
         assert table is not None
         if name in table.policies:
-            raise self.error(number, f"chain {name} for the second time in table {table.name or '?'}", _RUN_SAVE)
+            raise self.error(number, f"chain {name} for the second time in table {table.name or '?'}", RUN_SAVE)
         if policy not in ("-", "ACCEPT", "DROP"):
-            raise self.error(number, f"chain {name} has no policy that is known: {_short(policy)}", _RUN_SAVE)
+            raise self.error(number, f"chain {name} has no policy that is known: {_short(policy)}", RUN_SAVE)
         table.policies[name] = policy
         table.rules[name] = []
 
@@ -263,12 +238,12 @@ class _Parser:
         while True:
             found = _RULE.match(line)
             if found is None:
-                raise RuleError("not a rule", _RUN_SAVE)
+                raise RuleError("not a rule", RUN_SAVE)
             name, not_src, src, not_dst, dst, rest = found.groups()
             rules = self.open.rules.get(name) if self.open is not None else None
             if rules is None:
                 raise RuleError(f"a rule of chain {name}, which is not declared",
-                                "The head of the table is missing. " + _RUN_SAVE)
+                                "The head of the table is missing. " + RUN_SAVE)
             try:
                 said = self.reader.read(rest or "")
                 break
@@ -285,8 +260,8 @@ class _Parser:
         for condition in (destination, source):
             if condition is not None and not isinstance(condition, In):
                 said = said._replace(conditions=(condition, *said.conditions))
-        rules.append((said, source.values if isinstance(source, In) else "",
-                      destination.values if isinstance(destination, In) else "", line))
+        rules.append((said, source.values if isinstance(source, In) else None,
+                      destination.values if isinstance(destination, In) else None, line))
 
     def address(self, option: str, negated: str | None, text: str) -> Condition:
         """``[!] -s text`` or ``-d``."""
@@ -308,7 +283,7 @@ class _Parser:
         with_policy = frozenset(name for name, policy in table.policies.items() if policy != "-")
         name = table.name or _BY_CHAINS.get(with_policy, "")
         if name not in BUILTIN_CHAINS or name in self.tables:
-            raise self.error(table.line, f"which table is this? {name or ' '.join(sorted(with_policy))}", _RUN_SAVE)
+            raise self.error(table.line, f"which table is this? {name or ' '.join(sorted(with_policy))}", RUN_SAVE)
         builtin = built_in_chains(self.backend, name)
         chains: dict[str, Chain] = {}
         for chain, policy in table.policies.items():
@@ -316,7 +291,7 @@ class _Parser:
                 chains[chain] = Chain(chain, RuleList(chain, table.rules[chain]))
                 continue
             if chain not in builtin:
-                raise self.error(table.line, f"chain {chain} of table {name} has a policy but no hook", _RUN_SAVE)
+                raise self.error(table.line, f"chain {chain} of table {name} has a policy but no hook", RUN_SAVE)
             hook, priority = builtin[chain]
             chains[chain] = Chain(chain, RuleList(chain, table.rules[chain]), hook, priority,
                                  "nat" if name == "nat" else "route" if (name, chain) == ("mangle", "OUTPUT")
@@ -328,6 +303,11 @@ class _Parser:
         if name == "nat":
             place_netmaps(chains)
         self.tables[name] = Table(self.backend, "ip" if self.family == 4 else "ip6", name, chains)
+
+
+def _or_none(words: Sequence[str]) -> Iterable[str | None]:
+    """None in place of words that are not there."""
+    return [word or None for word in words] if any(words) else repeat(None, len(words))
 
 
 def _short(line: str) -> str:

@@ -35,6 +35,11 @@ class IntervalSet:
         return IntervalSet((low, high + 1)) if low <= high else EMPTY
 
     @staticmethod
+    def between(starts: list[int], ends: list[int]) -> IntervalSet:
+        """The union of spans that begin at ``starts`` and end in front of ``ends``, in any order. Sorts both lists."""
+        return _between(starts, ends)
+
+    @staticmethod
     def from_ranges(ranges: Iterable[tuple[int, int]]) -> IntervalSet:
         """The union of ``(low, high)`` pairs, both ends included, in any order, overlapping or not."""
         spans = [span for span in ranges if span[0] <= span[1]]

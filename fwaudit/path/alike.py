@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook
@@ -31,10 +31,8 @@ class Alike:
 
     def __init__(self, host: Host, tables: Tables, family: int) -> None:
         chains = list(_chains(host, tables, family))
-        self._addresses = sorted({*_known_addresses(host, family)}.union(
-            *(chain.own_borders(name) for chain in chains for name in ADDRESS_FIELDS if chain.own_reads & BIT[name])))
-        self._ports = sorted({*_known_ports(host)}.union(
-            *(chain.own_borders(name) for chain in chains for name in PORT_FIELDS if chain.own_reads & BIT[name])))
+        self._addresses = sorted({*_known_addresses(host, family), *_borders(chains, ADDRESS_FIELDS)})
+        self._ports = sorted({*_known_ports(host), *_borders(chains, PORT_FIELDS)})
         self.ports_apart = any(chain.whole & _PORTS or _shifts_ports(chain) for chain in chains)
         """A rule looks at a port's bits, or sends each port to another one: then no two are alike."""
 
@@ -62,6 +60,13 @@ def _chains(host: Host, tables: Tables, family: int) -> Iterator[CompiledChain]:
                     if chain.serial not in seen:
                         seen.add(chain.serial)
                         yield chain
+
+
+def _borders(chains: list[CompiledChain], fields: Iterable[str]) -> Iterator[int]:
+    for chain in chains:
+        for name in fields:
+            if chain.own_reads & BIT[name]:
+                yield from chain.borders_of_each(name)
 
 
 def _shifts_ports(chain: CompiledChain) -> bool:

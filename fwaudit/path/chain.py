@@ -169,7 +169,7 @@ class ChainEvaluator:
     @staticmethod
     def _reached(chain: CompiledChain, special: Specialised, state: PacketState, start: int) -> list[Reached]:
         """The rules that may match, with the peers for which they do."""
-        rows, texts = chain.rows, special.texts
+        rows, texts = special.rows, special.texts
         from_whom, to_whom = state.src, state.dst
         reached: list[Reached] = []
         for position in special.candidates(state):

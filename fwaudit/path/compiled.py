@@ -27,7 +27,6 @@ from fwaudit.model.ruleset import (
 )
 from fwaudit.netfilter.rule_list import ReadRow, RuleList, texts_of
 from fwaudit.netfilter.rule_text import RuleText
-from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.classes import Classes
 from fwaudit.path.outcome import Change, Outcome, plain_outcome
 from fwaudit.path.reads import BIT, CHANGED, LATE, read_by
@@ -37,6 +36,7 @@ from fwaudit.path.state import FIELD_INDEX, PacketState
 _PLACES = {"src": 1, "dst": 2}
 _MANY = 1000
 _GOING_ON = (SetMark, CopyMark, NoTrack, Template, Continue, Jump, Inline)
+_NO_NAMES: frozenset[Named] = frozenset()
 
 
 class CompiledRule:
@@ -84,15 +84,15 @@ class Texts(Protocol):
 class CompiledChain:
     """A chain: its rules, and what it and the chains below it read of a packet and do.
 
-    ``reads``, ``whole``: of the subtree, as in `Reads`; ``own_reads``, ``named``: of the chain's conditions alone;
-    ``done_to``: read by the chain's targets.
+    ``reads``, ``whole``: of the subtree, as in `Reads`; ``own_reads``, ``named``: of the chain's conditions alone,
+    ``asked``: without the addresses of its rules; ``done_to``: read by the chain's targets.
     ``untracks``: a rule takes the connection away, so that its state may change. ``inert``: nothing here does anything.
     ``compiler`` makes its texts ready when the chain is first walked: most chains never are.
     """
 
-    __slots__ = ("_classes", "_compiler", "_divided", "_early", "_later", "_own_borders", "_rows", "_special", "_texts",
-                 "children", "done_to", "inert", "key", "name", "named", "own_reads", "reads", "rules", "serial",
-                 "untracks", "whole")
+    __slots__ = ("_classes", "_compiler", "_divided", "_early", "_later", "_own_borders", "_runs", "_special",
+                 "_special_rows", "_texts", "asked", "children", "done_to", "inert", "key", "name", "named",
+                 "own_reads", "reads", "rules", "serial", "untracks", "whole")
 
     def __init__(self, name: str, serial: int, rules: Sequence[Rule],
                  compiler: Texts) -> None:
@@ -100,33 +100,39 @@ class CompiledChain:
         self.serial = serial
         self.rules = rules
         self.children: dict[int, CompiledChain] = {}
-        self.named: frozenset[Named] = frozenset()
+        self.named: frozenset[Named] = _NO_NAMES
         self.untracks = False
         self.inert = True
         self.whole = 0
         has_src, has_dst = rules.has_addresses() if isinstance(rules, RuleList) else (False, False)
         self.own_reads = self.reads = BIT["src"] * has_src | BIT["dst"] * has_dst
-        self.done_to = 0
+        self.asked = self.done_to = 0
         self._compiler = compiler
         self.key: Callable[[PacketState], tuple[object, ...]] = self._first_key
         """Two packets with the same key have the same fate in this chain (`Classes.key`)."""
         # made when first asked for
-        self._rows: list[ReadRow] | None = None
+        self._runs: list[ReadRow] | None = None
         self._texts: dict[int, CompiledRule] | None = None
         self._classes: Classes | None = None
         self._own_borders: dict[str, Collection[int]] = {}
         self._early: Callable[[PacketState], object] | None = None
         self._special: dict[object, Specialised] = {}
+        self._special_rows: dict[object, Specialised] = {}
         self._divided: Divided | None = None
         self._later: list[int] | None = None
 
     @property
     def rows(self) -> list[ReadRow]:
-        """The rules, by text, with their addresses."""
-        if self._rows is None:
-            self._rows = self.rules.rows() if isinstance(self.rules, RuleList) else [
-                (rule, None, None, "") for rule in self.rules]
-        return self._rows
+        """Each rule as a row, by text, with its addresses."""
+        rules = self.rules
+        return rules.rows() if isinstance(rules, RuleList) else [(rule, None, None, "") for rule in rules]
+
+    @property
+    def runs(self) -> list[ReadRow]:
+        """The rows, with a row for each run of rules that are alike but for their addresses (`RuleList.runs`)."""
+        if self._runs is None:
+            self._runs = self.rules.runs() if isinstance(self.rules, RuleList) else self.rows
+        return self._runs
 
     @property
     def texts(self) -> dict[int, CompiledRule]:
@@ -159,19 +165,25 @@ class CompiledChain:
     def own_borders(self, field: str) -> Collection[int]:
         """Where this chain's own rules change their mind about a field; a list, in order, where the chain is long."""
         known = self._own_borders.get(field)
-        if known is not None:
-            return known
+        if known is None:
+            found = self._borders(field, self.runs)
+            known = self._own_borders[field] = tuple(found) if len(found) < _MANY else sorted(found)
+        return known
+
+    def borders_of_each(self, field: str) -> Collection[int]:
+        """As `own_borders`, and where it is another rule that a packet meets, of several that do the same."""
+        return self._borders(field, self.rows)
+
+    def _borders(self, field: str, rows: list[ReadRow]) -> set[int]:
         found: set[int] = set()
-        for said in texts_of(self.rules):
-            if said.conditions:
-                found.update(self._compiler.borders(said.conditions, field))
-        if field in _PLACES:
-            place = _PLACES[field]
-            for row in self.rows:
-                area = row[place]
-                if isinstance(area, IntervalSet):
-                    found.update(area.bounds)
-        return self._own_borders.setdefault(field, tuple(found) if len(found) < _MANY else sorted(found))
+        if self.asked & BIT[field]:
+            for said in texts_of(self.rules):
+                if said.conditions:
+                    found.update(self._compiler.borders(said.conditions, field))
+        place = _PLACES.get(field)
+        if place is not None:
+            found.update(*[row[place].bounds for row in rows if row[place] is not None])  # type: ignore[union-attr]
+        return found
 
     @property
     def is_early(self) -> bool:
@@ -179,28 +191,29 @@ class CompiledChain:
         are."""
         return not (self.own_reads & LATE or self.done_to)
 
-    def special(self, state: PacketState) -> Specialised:
-        """The rules that are left when everything is known that they ask but addresses, ports and marks."""
+    def special(self, state: PacketState, *, each: bool = False) -> Specialised:
+        """The runs, or each row, that are left when all is known that they ask but addresses, ports and marks."""
         if self._early is None:
             early = self.own_reads & ~LATE
             self._early = itemgetter(0, *(index for name, index in FIELD_INDEX.items() if early & BIT[name]))
+        known = self._special_rows if each else self._special
         key = self._early(state)
-        found = self._special.get(key)
+        found = known.get(key)
         if found is None:
             if self._divided is None:
                 self._divided = divide(self.texts, LATE | BIT["ct_state"] if self.untracks else LATE)
-            found = self._special[key] = Specialised(self.rows, self._divided, state)
+            found = known[key] = Specialised(self.rows if each else self.runs, self._divided, state)
         return found
 
     def asks_later(self, position: int, change: Change) -> bool:
-        """Whether rules behind ``position`` ask about a field that ``change`` changes."""
+        """Whether rules behind the run at ``position`` ask about a field that ``change`` changes."""
         if not change or not self.reads & CHANGED:
             return False
         if self._later is None:
             asked = {said: _asks(compiled) for said, compiled in self.texts.items() if not compiled.goes_on}
             self._later = []
             seen = 0
-            for row in reversed(self.rows):
+            for row in reversed(self.runs):
                 self._later.append(seen)
                 seen |= asked.get(id(row[0]), 0)
             self._later.reverse()

@@ -56,18 +56,20 @@ class Compiler:
 
     def _build(self, chain: Chain, made: list[CompiledChain]) -> CompiledChain:
         """Look at a chain and every chain below it; iterative, since hostile rulesets nest deeply."""
-        top = self.chains[chain.name] = self._new(chain.name, chain.rules, made)
+        chains, looked_at = self.chains, self._looked_at
+        top = chains[chain.name] = self._new(chain.name, chain.rules, made)
         work = [top]
         while work:
             current = work.pop()
+            fields = whole = 0
             for said in texts_of(current.rules):
-                target = self._seen(said.target)
+                target = said.target
                 kind = target.__class__
                 if kind is Jump or kind is Goto:
-                    body = self.chains.get(target.chain)  # type: ignore[union-attr]
+                    name: str = target.chain  # type: ignore[union-attr]
+                    body = chains.get(name)
                     if body is None:
-                        name: str = target.chain  # type: ignore[union-attr]
-                        body = self.chains[name] = self._new(name, self._table.chains[name].rules, made)
+                        body = chains[name] = self._new(name, self._table.chains[name].rules, made)
                         work.append(body)
                     current.children[body.serial] = body
                 elif kind is Inline:
@@ -75,22 +77,31 @@ class Compiler:
                         current.name, target.rules, made)  # type: ignore[union-attr]
                     work.append(body)
                     current.children[body.serial] = body
-                elif kind is not Accept and kind is not Drop:  # as most are
-                    if kind is not Continue and kind is not Return:
-                        current.inert = False
-                    current.done_to |= read_by(target)
-                    if kind is NoTrack or kind is Template:
-                        current.untracks = True
-                else:
+                elif kind is Accept or kind is Drop:  # as most of the others are
                     current.inert = False
-                _, reads = self.conditions(said.conditions)
-                if reads is not NOTHING:
-                    current.own_reads |= reads.fields
-                    current.whole |= reads.whole
+                else:
+                    self._do(current, self._seen(target))
+                conditions = said.conditions
+                if conditions:
+                    _, reads = looked_at.get(id(conditions)) or self.conditions(conditions)
+                    fields |= reads.fields
+                    whole |= reads.whole
                     if reads.named:
                         current.named |= reads.named
+            current.asked = fields
+            current.own_reads |= fields
+            current.whole = whole
             current.reads = current.own_reads | current.done_to
         return top
+
+    @staticmethod
+    def _do(chain: CompiledChain, target: Target) -> None:
+        """Note what a target does that neither ends the chain plainly nor calls another one."""
+        if target.__class__ not in (Continue, Return):
+            chain.inert = False
+        chain.done_to |= read_by(target)
+        if isinstance(target, NoTrack | Template):
+            chain.untracks = True
 
     def compiled(self, said: RuleText | Rule, chain: CompiledChain) -> CompiledRule:
         """A text of a chain's rules made ready to be walked."""

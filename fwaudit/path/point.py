@@ -87,11 +87,11 @@ def walk_chain(chain: CompiledChain, state: PacketState, peer: int, given: Given
 def _walk(chain: CompiledChain, state: PacketState, peer: int, given: Given | None) -> _Work:
     ended: Ways = {}
     live: dict[Change, Fork] = {(): Fork()}
-    special = chain.special(state)  # without the rules that only log or count
+    special = chain.special(state, each=True)  # without the rules that only log or count
     for place in special.candidates(state):
         if not live:
             break
-        said, src, dst, _ = chain.rows[place]
+        said, src, dst, _ = special.rows[place]
         if not (_is_in(src, state.src, peer) and _is_in(dst, state.dst, peer)):
             continue
         conditions, compiled, _, _ = special.texts[id(said)]

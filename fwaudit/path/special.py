@@ -31,21 +31,23 @@ class Text(NamedTuple):
 
 
 Reached = tuple["CompiledRule", int, Bounds]
-"""A rule that may match, its place in the chain, and the peers for which it does."""
+"""A row that may match, its place in the chain, and the peers for which it does."""
 Divided = list[tuple[int, Text, tuple[Condition, ...]]]
 """(identity of a text, the text with the conditions that are left to the end, those that are decided early)."""
 
 
 class Specialised:
-    """``texts`` by the identity of what a row says; rows whose text is not there do not match such packets.
+    """``rows``: all that there are. ``texts`` by the identity of what a row says; a row without one does not match such
+    packets.
 
     Of 10,000 rules about one address, port or range of ports each, `candidates` looks up the few that speak of the
     packet's own. ``reached``: the rules that such packets meet, where that is known and the same for all of them.
     """
 
-    __slots__ = ("_buckets", "_general", "_ranges", "reached", "texts")
+    __slots__ = ("_buckets", "_general", "_ranges", "reached", "rows", "texts")
 
     def __init__(self, rows: list[ReadRow], divided: Divided, state: PacketState) -> None:
+        self.rows = rows
         self.texts = _left(divided, state)
         self.reached: list[Reached] | None = None
         self._general: list[int] = []

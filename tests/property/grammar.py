@@ -100,6 +100,9 @@ _matches = st.lists(
     pick(range(len(KINDS))).flatmap(lambda kind: pick(KINDS[kind]).map(lambda text: (KINDS.index(KINDS[kind]), text))),
     max_size=2, unique_by=lambda match: match[0])
 _counts = pick((0, 1, 1, 2, 2, 3, 4, 6))
+# now and then a rule stands for a list of them, as long as a list of banned addresses has to be to be one set
+_lists = pick((None,) * 15 + (SOURCE, DESTINATION)).flatmap(
+    lambda addresses: st.lists(pick(addresses), min_size=8, max_size=12) if addresses else st.just([]))
 
 
 @st.composite
@@ -118,7 +121,11 @@ def tables(draw: st.DrawFn, name: str) -> str:
         for _ in range(min(draw(_counts), 1 if chain == "OUTPUT" else 9)):
             words = [text for _, text in sorted(draw(_matches)) if text not in FORBIDDEN.get(chain, ())]
             target = draw(pick(jumps)) if jumps and draw(st.integers(0, 2)) == 0 else draw(pick(targets))
-            lines.append(" ".join(["-A", chain, *words, target]).rstrip())
+            listed = draw(_lists)
+            if listed:
+                words = [word for word in words if word not in SOURCE and word not in DESTINATION]
+            lines += [" ".join(["-A", chain, *address, *words, target]).rstrip()
+                      for address in ([[address] for address in listed] or [[]])]
     return "\n".join([*lines, "COMMIT", ""])
 
 

@@ -11,7 +11,9 @@ import fwaudit
 from fwaudit.cli.batch import answers, query_of
 from fwaudit.host.snapshot_file import read_snapshot
 from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Ruleset
 from fwaudit.model.verdict import Query
+from fwaudit.netfilter.iptables_save import parse
 from fwaudit.packet.address import format_address
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.host import parse_host
@@ -61,6 +63,16 @@ def test_an_answer_that_was_looked_up_is_the_one_that_a_walk_gives(host: Host) -
     for question, answer in zip(asked, given, strict=True):
         wanted = {"id": question["id"], **trace_json(other.trace(query_of(dict(question))))}
         assert answer == json.dumps(wanted, separators=(",", ":")), question
+
+
+def test_each_rule_of_a_long_list_is_named_by_its_own_number(host: Host) -> None:
+    rules = "".join(f"-A INPUT -s 198.51.{n}.0/24 -j DROP\n" for n in range(20))
+    dump = f"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}COMMIT\n"
+    banning = Ruleset(parse(dump, family=4, backend="nft", source="x").tables)
+    lines = [json.dumps({"in": "eth0", "src": f"198.51.{n}.7", "dst": "203.0.113.10", "dport": 22, "proto": "tcp",
+                         "hook": "input"}) for n in range(20)]
+    given = [json.loads(answer) for answer, _ in answers(Engine(replace(host, ruleset=banning)), lines)]
+    assert [answer["path"][-1]["rule"] for answer in given] == list(range(1, 21))
 
 
 def test_all_ports_and_many_sources_are_few_walks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
