@@ -13,6 +13,8 @@ from fwaudit.path.state import FIELD_INDEX, UNKNOWN_PORT, PacketState
 if TYPE_CHECKING:
     from fwaudit.path.compiled import CompiledChain
 
+_MANY = 1000
+
 
 class Classes:
     """The classes of packets of some chains and those below them. Made when first asked for, since most never are.
@@ -95,10 +97,11 @@ class Classes:
 
 
 def merged(parts: Sequence[Collection[int]]) -> list[int]:
-    """All values of the parts once, in order; a part that is a list is in order itself, and not sorted again."""
+    """All values of the parts once, in order. A part that is a list or a tuple is in order itself; the longest is not
+    sorted again where it is long."""
     longest = max(parts, key=len, default=())
-    if not isinstance(longest, list):
+    if len(longest) < _MANY or not isinstance(longest, list | tuple):
         return sorted(set().union(*parts))
     others = set().union(*(part for part in parts if part is not longest))
     new = [value for value in others if longest[bisect_right(longest, value) - 1] != value]
-    return sorted(longest + sorted(new)) if new else longest
+    return sorted([*longest, *sorted(new)]) if new else list(longest)

@@ -27,7 +27,7 @@ from fwaudit.model.ruleset import (
 )
 from fwaudit.netfilter.rule_list import ReadRow, RuleList, texts_of
 from fwaudit.netfilter.rule_text import RuleText
-from fwaudit.path.classes import Classes
+from fwaudit.path.classes import Classes, merged
 from fwaudit.path.outcome import Change, Outcome, plain_outcome
 from fwaudit.path.reads import BIT, CHANGED, LATE, read_by
 from fwaudit.path.special import Divided, Specialised, divide
@@ -166,23 +166,23 @@ class CompiledChain:
         """Where this chain's own rules change their mind about a field; a list, in order, where the chain is long."""
         known = self._own_borders.get(field)
         if known is None:
-            found = self._borders(field, self.runs)
-            known = self._own_borders[field] = tuple(found) if len(found) < _MANY else sorted(found)
+            found = merged(self._borders(field, self.runs))
+            known = self._own_borders[field] = tuple(found) if len(found) < _MANY else found
         return known
 
     def borders_of_each(self, field: str) -> Collection[int]:
         """As `own_borders`, and where it is another rule that a packet meets, of several that do the same."""
-        return self._borders(field, self.rows)
+        return set().union(*self._borders(field, self.rows))
 
-    def _borders(self, field: str, rows: list[ReadRow]) -> set[int]:
-        found: set[int] = set()
+    def _borders(self, field: str, rows: list[ReadRow]) -> list[Collection[int]]:
+        """The borders of each text and of each row; those of one set are in order."""
+        found: list[Collection[int]] = []
         if self.asked & BIT[field]:
-            for said in texts_of(self.rules):
-                if said.conditions:
-                    found.update(self._compiler.borders(said.conditions, field))
+            found += [self._compiler.borders(said.conditions, field)
+                      for said in texts_of(self.rules) if said.conditions]
         place = _PLACES.get(field)
         if place is not None:
-            found.update(*[row[place].bounds for row in rows if row[place] is not None])  # type: ignore[union-attr]
+            found += [row[place].bounds for row in rows if row[place] is not None]  # type: ignore[union-attr]
         return found
 
     @property

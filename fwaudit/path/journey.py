@@ -72,7 +72,7 @@ class Journey:
         elif entrance.way == "bridge":
             self._across_bridge(walk, world)
         else:
-            worlds = walk.hook([world], "ingress", iif)
+            worlds = walk.hook([world], "ingress", iif) if self.tables.has_ingress else [world]
             for world in walk.hook(worlds, "prerouting", iif):
                 self._route_in(walk, world)
 

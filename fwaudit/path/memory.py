@@ -91,7 +91,7 @@ class Memory:
         rest = self._by_state.get(key)
         if rest is None:
             rest = self._by_state[key] = self._of_class(stage, world.state, to_host)
-        left = _recall(rest, walk, world, to)
+        left = _recall(rest, walk, world, to) if rest.covered.bounds else world.peers
         if left.bounds:
             rest = self._learn(stage, rest, walk, world.among(left), onward, to_host)
             _recall(rest, walk, world.among(left), to)
