@@ -213,17 +213,8 @@ class WayBack:
         if state.family == 6 and device != "lo" and state.src in self.admission.unforwardable(6, state.iif, device):
             walk.end(world, "no-route", "such an answer is not forwarded", "drop", hook="routing")
             return world.among(EMPTY)
-        for area, why in self.admission.answers(state.family, state.iif, state.src, state.mark, device):
-            here, rest = world.peers.divide(area)
-            if not here.bounds:
-                continue
-            if why:
-                walk.undecided(world.among(here), why)
-            else:
-                walk.end(world.among(here), "dropped", f"no such answer comes in by {state.iif} (rp_filter)", "drop",
-                         hook="routing")
-            world = world.among(rest)
-        return world
+        refused = self.admission.answers(state.family, state.iif, state.src, state.mark, device)
+        return walk.refuse(world, refused, "no such answer comes in by {} (rp_filter)")
 
     @staticmethod
     def _reply(state: PacketState, iif: str) -> PacketState:

@@ -116,20 +116,10 @@ class Journey:
             else:
                 self._forward(walk, here, hop)
 
-    def _refuse(self, walk: Walk, world: World, refused: list[tuple[IntervalSet, str]]) -> World:
+    @staticmethod
+    def _refuse(walk: Walk, world: World, refused: list[tuple[IntervalSet, str]]) -> World:
         """Without the sources that routing does not take; ``refused`` is of `Admission.sources`."""
-        for area, why in refused:
-            here, rest = world.peers.divide(area)
-            if not here.bounds:
-                continue
-            if why:
-                walk.undecided(world.among(here), why)
-            else:
-                walk.end(world.among(here), "dropped",
-                         f"no such source comes in by {world.state.iif} (martian, or rp_filter)", "drop",
-                         hook="routing")
-            world = world.among(rest)
-        return world
+        return walk.refuse(world, refused, "no such source comes in by {} (martian, or rp_filter)")
 
     def _forward(self, walk: Walk, world: World, hop: Hop) -> None:
         state = world.state

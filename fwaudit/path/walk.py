@@ -87,6 +87,20 @@ class Walk:
         """Note that nobody can say what becomes of a world."""
         self.end(world, "undecided", reason=reason)
 
+    def refuse(self, world: World, refused: Sequence[tuple[IntervalSet, str]], words: str) -> World:
+        """Without the peers that routing refuses, and those of whom nobody knows whether it does: (area, why, or
+        nothing). ``words``: what it does to them, ``{}`` being the interface."""
+        for area, why in refused:
+            here, rest = world.peers.divide(area)
+            if not here.bounds:
+                continue
+            if why:
+                self.undecided(world.among(here), why)
+            else:
+                self.end(world.among(here), "dropped", words.format(world.state.iif), "drop", hook="routing")
+            world = world.among(rest)
+        return world
+
     def one_of(self, these: Sequence[_Each], words: str, label: Callable[[_Each], str] = str) -> Sequence[_Each]:
         """All of several that the kernel may take; where facts are assumed, the one that it takes.
 
