@@ -219,10 +219,8 @@ class Domain(Operand):
 
 
 @dataclass(frozen=True, slots=True)
-class Concat(Operand):
-    """Several operands side by side (``ip saddr . tcp dport``)."""
-
-    parts: tuple[Operand, ...] = ()
+class Symbolic(Operand):
+    """Base: an operand that is equal to a constant, or one of several, or not; it has no order and no bits."""
 
     def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
         if op not in ("==", "!=") or mask is not None:
@@ -230,6 +228,17 @@ class Concat(Operand):
         elements = members(right)
         found = either([self._is(element) for element in ([right] if elements is None else elements)])
         return found if op == "==" else negated(found)
+
+    def _is(self, value: Any) -> Condition:
+        """Whether it is this one constant. Raises Unreadable."""
+        raise Unreadable(json_text(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Symbolic):
+    """Several operands side by side (``ip saddr . tcp dport``)."""
+
+    parts: tuple[Operand, ...] = ()
 
     def _is(self, value: Any) -> Condition:
         value = unwrap(value)

@@ -20,7 +20,7 @@ from fwaudit.model.condition import (
     Unknown,
 )
 from fwaudit.netfilter.nft_condition import both, either, negated
-from fwaudit.netfilter.nft_operand import Operand, union
+from fwaudit.netfilter.nft_operand import Operand, Symbolic, union
 from fwaudit.netfilter.nft_values import (
     CT_STATUS,
     Unreadable,
@@ -38,7 +38,7 @@ from fwaudit.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Name(Operand):
+class Name(Symbolic):
     """An interface, by name (``index`` None) or by index, which nft prints as a name while the device exists."""
 
     field: Field = "iif"
@@ -47,13 +47,6 @@ class Name(Operand):
     @property
     def set_field(self) -> Field | None:
         return self.field if self.index is None else None
-
-    def compare(self, op: str, right: Any, mask: int | None = None) -> Condition:
-        if op not in ("==", "!=") or mask is not None:
-            raise Unreadable(op)
-        elements = members(right)
-        found = either([self._is(element) for element in ([right] if elements is None else elements)])
-        return found if op == "==" else negated(found)
 
     def _is(self, value: Any) -> Condition:
         value = unwrap(value)

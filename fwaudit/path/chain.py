@@ -253,4 +253,4 @@ def _conjunction(out: Bounds, conditions: tuple[Condition, ...], state: PacketSt
 
 def _is_decided(bounds: Bounds) -> bool:
     """Whether it is known of every peer if the rule matches."""
-    return bounds is YES or bounds.certainly is bounds.possibly or bounds.certainly == bounds.possibly
+    return bounds.certainly is bounds.possibly or bounds.certainly == bounds.possibly

@@ -34,7 +34,6 @@ from fwaudit.path.special import Divided, Specialised, divide
 from fwaudit.path.state import FIELD_INDEX, PacketState
 
 _PLACES = {"src": 1, "dst": 2}
-_MANY = 1000
 _GOING_ON = (SetMark, CopyMark, NoTrack, Template, Continue, Jump, Inline)
 _NO_NAMES: frozenset[Named] = frozenset()
 
@@ -163,11 +162,10 @@ class CompiledChain:
         return self.key(state)
 
     def own_borders(self, field: str) -> Collection[int]:
-        """Where this chain's own rules change their mind about a field; a list, in order, where the chain is long."""
+        """Where this chain's own rules change their mind about a field, in order."""
         known = self._own_borders.get(field)
         if known is None:
-            found = merged(self._borders(field, self.runs))
-            known = self._own_borders[field] = tuple(found) if len(found) < _MANY else found
+            known = self._own_borders[field] = merged(self._borders(field, self.runs))
         return known
 
     def borders_of_each(self, field: str) -> Collection[int]:

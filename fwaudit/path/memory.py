@@ -21,7 +21,7 @@ from fwaudit.path.classes import Classes
 from fwaudit.path.reads import mask_of
 from fwaudit.path.route import LOCAL_KINDS, Fib
 from fwaudit.path.state import PEER, PacketState
-from fwaudit.path.tables import Tables
+from fwaudit.path.tables import OF_A_DEVICE, Tables
 from fwaudit.path.walk import End, Walk, World
 
 _BEYOND: Final[frozenset[Hook]] = frozenset({"ingress", "prerouting", "forward", "postrouting", "egress"})
@@ -161,7 +161,7 @@ class Memory:
 
     def _chains(self, family: int, hooks: Iterable[Hook]) -> list[BaseChain]:
         return [base for hook in hooks
-                for device in (("", *self._host.interfaces) if hook in ("ingress", "egress") else ("",))
+                for device in (("", *self._host.interfaces) if hook in OF_A_DEVICE else ("",))
                 for base in self._tables.base_chains(family, hook, device)]
 
     def _group(self, name: object, family: int, chains: list[BaseChain], loose: int) -> Classes:

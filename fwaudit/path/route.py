@@ -170,33 +170,30 @@ class Fib:
     def _table(self, rule: PolicyRule, dst: int | None, src: int | None, iif: str, applies: IntervalSet,
                oif: str) -> Iterator[tuple[IntervalSet, Hop]]:
         """What one table says to the peers in ``applies``; peers without a route in it go on to the next rule."""
-        table = rule.table or "main"
         left = applies
-        if dst is not None:
-            for route in self._longest(table, dst, iif, oif):
-                here = left
-                if route.from_prefix:
-                    senders = self._network(route.from_low, route.from_prefix)
-                    here = left & senders if src is None else left if src in senders else EMPTY
-                if here:
-                    left = left - here
-                    if _counts(route, rule):
-                        yield here, _hop(route)
-                if not left:
-                    return
-            return
-        for area, route in self._by_length(table, iif):
-            if route.from_prefix and (src is None or src not in self._network(route.from_low, route.from_prefix)):
-                continue
-            if oif and oif not in route.devices and route.kind != "local":
-                continue
-            here = area & left
+        for area, route in self._candidates(rule.table or "main", dst, src, iif, oif):
+            here = left & area
             if here:
                 left = left - here
                 if _counts(route, rule):
                     yield here, _hop(route)
             if not left:
                 return
+
+    def _candidates(self, table: str, dst: int | None, src: int | None, iif: str, oif: str) -> Iterator[
+            tuple[IntervalSet, Route]]:
+        """The routes of a table in the order in which they are taken, with the peers that may take them."""
+        if dst is not None:
+            for route in self._longest(table, dst, iif, oif):
+                senders = self._network(route.from_low, route.from_prefix) if route.from_prefix else ALL
+                if src is None or src in senders:
+                    yield senders if src is None else ALL, route
+            return
+        for area, route in self._by_length(table, iif):
+            if route.from_prefix and (src is None or src not in self._network(route.from_low, route.from_prefix)):
+                continue
+            if not oif or oif in route.devices or route.kind == "local":
+                yield area, route
 
     def nodes(self) -> Iterator[tuple[IntervalSet, list[Route]]]:
         """Every destination that has a route, with all routes of its longest prefix. Not for custom policy rules."""

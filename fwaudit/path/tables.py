@@ -16,7 +16,7 @@ from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
 from fwaudit.path.orders import Order, orders
 
-_OF_A_DEVICE = ("ingress", "egress")
+OF_A_DEVICE = ("ingress", "egress")
 """Hooks whose chains look at packets of some interfaces alone."""
 
 _NEVER = 1 << 32
@@ -64,7 +64,7 @@ class Tables:
 
     def base_chains(self, family: int, hook: Hook, device: str) -> tuple[BaseChain, ...]:
         """The base chains of a hook, in order; without those that cannot do anything."""
-        key = (family, hook, device if hook in _OF_A_DEVICE else "")
+        key = (family, hook, device if hook in OF_A_DEVICE else "")
         found = self._hooks.get(key)
         if found is None:
             found = tuple(
@@ -78,7 +78,7 @@ class Tables:
     def lines(self, family: int, hook: Hook, device: str) -> tuple[Line, ...]:
         """They in the orders in which the kernel may run them, where that makes a difference; in one, where it does
         not, and in none where there are too many."""
-        key = (family, hook, device if hook in _OF_A_DEVICE else "")
+        key = (family, hook, device if hook in OF_A_DEVICE else "")
         found = self._lines.get(key)
         if found is None:
             chains = orders(self.base_chains(*key), lambda base: self.chain(base, family), hook)
