@@ -37,9 +37,7 @@ def port_name(exposure: Exposure) -> str:
 
 def subject(exposure: Exposure) -> str:
     """``5432/tcp (IPv4) of shop-db-1``, for a sentence."""
-    service = exposure.service
-    nameless = "a process" if service.kind in ("host-socket", "forwarded") else "a container"
-    return f"{port_name(exposure)} of {service.container or service.process or nameless}"
+    return f"{port_name(exposure)} of {exposure.service.who}"
 
 
 def policy_says(exposure: Exposure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from fwaudit.model.report import who_answers
 from fwaudit.records import dataclass
 
 SCHEMA_VERSION = 1
@@ -45,7 +46,7 @@ class PortRow:
     @property
     def who(self) -> str:
         """Who answers, by the best name there is."""
-        return self.container or self.process or "a process"
+        return who_answers(self.kind, self.container, self.process)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,16 @@ class Service:
     process: str = ""
     likely: str = ""
 
+    @property
+    def who(self) -> str:
+        """Who answers, by the best name there is."""
+        return who_answers(self.kind, self.container, self.process)
+
+
+def who_answers(kind: str, container: str, process: str) -> str:
+    """The name of a container or a process, or what it is where nobody knows its name. ``kind`` is a `Service`'s."""
+    return container or process or ("a container" if kind in ("published", "container-port") else "a process")
+
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -19,10 +19,10 @@ from fwaudit.render.advice import advice
 from fwaudit.render.benchmark import STATES, summary
 from fwaudit.render.benchmark import reasons as shown_by
 from fwaudit.render.check import headline as checked_headline
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.others import added_to, cause_of, lines_of, others
 from fwaudit.render.outline import exposures_of, groups, headline
 from fwaudit.render.picture import picture
+from fwaudit.render.remarks import hidden_in_words
 from fwaudit.render.rows import REDACTED, VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean

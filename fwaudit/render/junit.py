@@ -9,8 +9,8 @@ import xml.etree.ElementTree as xml
 
 from fwaudit.model.compliance import Checked, Judged, JudgedFinding
 from fwaudit.render.check import finding_name, short_name
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.places import PLACES, Reached, reached_from, since_in_words
+from fwaudit.render.remarks import remarks
 from fwaudit.render.rows import where
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean
@@ -42,9 +42,9 @@ def render_checked(checked: Checked) -> str:
         suite.set("tests", str(len(suite)))
         for name, tag in _KINDS.items():
             suite.set(name, str(len(suite.findall(f"testcase/{tag}"))))
-    hidden = hidden_in_words(checked.report)
-    if hidden:
-        xml.SubElement(root[0], "system-out").text = safe(hidden)
+    said = remarks(checked.report)
+    if said:
+        xml.SubElement(root[0], "system-out").text = safe("\n".join(said))
     xml.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml.tostring(root, encoding="unicode")}\n'
 

@@ -11,9 +11,9 @@ from fwaudit.model.report import Exposure, Finding
 from fwaudit.render.benchmark import STATES, reasons, summary
 from fwaudit.render.check import finding_name, short_name
 from fwaudit.render.check import headline as checked_headline
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.outline import headline
 from fwaudit.render.places import since_in_words
+from fwaudit.render.remarks import hidden_in_words
 from fwaudit.render.rows import REDACTED, VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, shorten

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from fwaudit.model.compliance import Checked
 from fwaudit.render.check import accepted_count, finding_name, headline, short_name
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.places import since_in_words
+from fwaudit.render.remarks import remarks
 from fwaudit.render.rows import where
 from fwaudit.render.text import clean, shorten
 
@@ -42,7 +42,7 @@ def render_checked(checked: Checked) -> str:
               for each in checked.shown_findings if each.standing == "breach"][:_MAX_LINES]
     lines += [plain(f"not read: {source}: {why}") for source, why in checked.report.unread[:_MAX_LINES]]
     lines += [plain(warning) for warning in checked.warnings[:_MAX_LINES]]
-    lines += [plain(hidden) for hidden in (hidden_in_words(checked.report),) if hidden]
+    lines += [plain(remark) for remark in remarks(checked.report)]
     return "\n".join([*lines, ""])
 
 

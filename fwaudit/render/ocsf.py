@@ -75,7 +75,8 @@ def _event(report: Report, severity: int) -> dict[str, Any]:
         "time": _milliseconds(report.taken_at),
         "metadata": {"version": "1.4.0", "product": {"name": "fwaudit", "vendor_name": "fwaudit",
                                                      "version": __version__}},
-        "resources": [{"name": clean(report.host), "type": "host", "uid": clean(report.host)}],
+        "resources": [{"name": clean(report.host), "type": "host", "uid": clean(report.host),
+                       **({"labels": ["redacted"]} if report.redacted else {})}],
     }
 
 

@@ -113,7 +113,7 @@ def port_in_words(exposure: Exposure) -> str:
     """``5432/tcp v4 of shop-db-1``."""
     service = exposure.service
     bound = "" if service.bound == "*" else f"{service.bound} port "
-    who = shorten(clean(service.container or service.process or "a process"), 40)
+    who = shorten(clean(service.who), 40)
     return f"{bound}{service.port}/{PROTOCOL_NAMES.get(service.proto, service.proto)} v{exposure.family} of {who}"
 
 

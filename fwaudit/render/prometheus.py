@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from fwaudit.model.compliance import Checked, Judged
 from fwaudit.model.report import Severity
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.places import protocol, reached_from
+from fwaudit.render.remarks import remarks
 from fwaudit.render.text import clean
 
 Labels = Sequence[tuple[str, str]]
@@ -25,7 +25,7 @@ def render_checked(checked: Checked) -> str:
     for finding in report.every_finding:
         severities[finding.severity] += 1
     standings = [each.standing for each in checked.judged]
-    lines = [f"# {clean(hidden)}" for hidden in (hidden_in_words(report),) if hidden]
+    lines = [f"# {clean(remark)}" for remark in remarks(report)]
     lines += [
         *metric("fwaudit_port_exposed", "A port that is reached from outside although nobody answers for it.",
                  sorted({labels: 1 for each in checked.shown for labels in _exposed(each)}.items())),

@@ -161,13 +161,9 @@ def name_of(exposure: Exposure) -> str:
     """The container's or the process' name; for a service that has none, the address that gets the packet, and its port
     where that is another one than the packet was sent to."""
     service = exposure.service
-    if service.container or service.process:
-        return service.container or service.process
     to = next((way.to for way in exposure.ways if way.to), None)
-    if service.kind == "container-port" or (to is None and service.kind == "published"):
-        return "a container"
-    if to is None or service.kind == "host-socket":
-        return "a process"
+    if service.container or service.process or to is None or service.kind in ("container-port", "host-socket"):
+        return service.who
     address = format_address(to.family, to.address)
     return address if to.port == service.port else f"{address} port {to.port}"
 

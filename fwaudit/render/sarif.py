@@ -15,8 +15,8 @@ from fwaudit import __version__
 from fwaudit.model.compliance import Checked, Judged, JudgedFinding
 from fwaudit.model.report import Exposure, Finding, Report, Severity
 from fwaudit.render.check import short_name
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.places import exposure_identity, finding_identity
+from fwaudit.render.remarks import remarks
 from fwaudit.render.rows import where
 from fwaudit.render.text import clean
 
@@ -127,7 +127,7 @@ def _location(report: Report, exposure: Exposure | None, name: str, file: str, l
 def _invocation(report: Report) -> dict[str, Any]:
     """Whether it could look at everything, and what it could not look at."""
     told = [(f"not read: {source}: {why}", "error") for source, why in report.unread]
-    told += [(hidden, "note") for hidden in (hidden_in_words(report),) if hidden]
+    told += [(remark, "note") for remark in remarks(report)]
     return {
         "executionSuccessful": report.complete,
         **({"endTimeUtc": report.taken_at} if report.taken_at else {}),

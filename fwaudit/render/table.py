@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from fwaudit.model.report import Finding, Report, Severity
 from fwaudit.render.advice import advice
-from fwaudit.render.hidden import hidden_in_words
 from fwaudit.render.others import added_to, cause_of, lines_of, others
 from fwaudit.render.outline import exposures_of, groups, headline
+from fwaudit.render.remarks import hidden_in_words
 from fwaudit.render.rows import REDACTED, VERDICTS, Row, collapsed, rows
 from fwaudit.render.style import Style
 from fwaudit.render.text import clean, fold

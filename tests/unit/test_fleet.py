@@ -19,6 +19,7 @@ import pytest
 from fwaudit import cli
 from fwaudit.audit import audit
 from fwaudit.host.snapshot_file import read_snapshot, write_snapshot
+from fwaudit.model.report import Service, who_answers
 from fwaudit.render.fleet import FORMATS
 
 
@@ -80,6 +81,14 @@ def test_every_snapshot_is_one_row_and_says_what_its_report_says(mixed):
             (one.id, one.subject, one.severity.name.lower()) for one in report.findings)
         assert each["blocked"] == sum(port.verdict == "blocked" for port in report.exposures)
         assert each["unread"] == len(report.unread)
+
+
+@pytest.mark.parametrize(("kind", "name"), [
+    ("published", "a container"), ("container-port", "a container"), ("host-socket", "a process"),
+    ("forwarded", "a process")])
+def test_what_nobody_knows_the_name_of_is_called_what_it_is(kind, name):
+    assert who_answers(kind, "", "") == Service(kind, 6, 80).who == name
+    assert who_answers(kind, "", "sshd") == "sshd" and who_answers(kind, "db", "postgres") == "db"
 
 
 def test_the_worst_come_first_and_groups_count_hosts(mixed):

@@ -73,6 +73,13 @@ def test_every_format_is_deterministic_and_holds_no_control_character(name, make
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", text)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_that_a_host_is_redacted(name):
+    known = checked(HOSTS[0])
+    shown = FORMATS[name](replace(known, report=replace(known.report, redacted=True)))
+    assert "redacted" in shown.lower() and "redacted" not in FORMATS[name](known).lower()
+
+
 @lru_cache
 def _schema(name: str):
     import xmlschema

@@ -14,7 +14,7 @@ from typing import Any
 
 from fwaudit.errors import HistoryError
 from fwaudit.model.fleet import Change, Changes
-from fwaudit.model.report import Severity
+from fwaudit.model.report import Severity, who_answers
 
 _NAME = "CASE host WHEN '' THEN source ELSE host END"
 _LATEST = """CREATE TEMP TABLE {table} AS SELECT name, number, whole FROM (
@@ -102,7 +102,7 @@ def _change(what: Any, name: str, verdict: str | None, severity: int | None, new
             new_severity: int | None, kind: str, port: int, proto: str, family: int, container: str, process: str,
             bound: str) -> Change:
     place = "" if bound == "*" else f"[{bound}]:" if ":" in bound else f"{bound}:"
-    return Change(what, name, f"{place}{port}/{proto} v{family}", container or process or "a process",
+    return Change(what, name, f"{place}{port}/{proto} v{family}", who_answers(kind, container, process),
                   max(severity or 0, new_severity or 0), _words(verdict, severity), _words(new_verdict, new_severity))
 
 

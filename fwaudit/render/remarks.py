@@ -1,8 +1,15 @@
-"""What a report was asked not to show, in a sentence that every format has."""
+"""What a reader has to know of a report as a whole, in sentences that every format has."""
 
 from __future__ import annotations
 
 from fwaudit.model.report import Report
+from fwaudit.render.rows import REDACTED
+
+
+def remarks(report: Report) -> list[str]:
+    """That names and addresses are replacements, and what is hidden: for formats without a place of their own."""
+    redacted = f"redacted: {REDACTED}" if report.redacted else ""
+    return [each for each in (redacted, hidden_in_words(report)) if each]
 
 
 def hidden_in_words(report: Report) -> str:
