@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import oracle_frames as frames
-from oracle_world import SYNC, TABLE, World
+from oracle_world import LINKS, SYNC, TABLE, World
 
 from fwaudit.netfilter.hooks import IP_FAMILIES, BaseChain
 
@@ -33,8 +33,13 @@ table inet {TABLE} {{
   }}
   chain watch_out {{ type filter hook output priority -1999; policy accept; meta nftrace set 1; }}
 }}
+table netdev {TABLE} {{
+  chain watch {{ type filter hook ingress devices = {{ {", ".join(link.name for link in LINKS)} }} priority -1999;
+    policy accept; meta nftrace set 1;
+  }}
+}}
 """
-"""Loaded behind the rules; it is in the oracle's own table, which the engine does not see."""
+"""Loaded behind the rules; it is in the oracle's own tables, which the engine does not see."""
 
 
 class Event(NamedTuple):

@@ -135,7 +135,7 @@ def path_of(trace: Trace) -> list[Place]:
     """The rules that the engine says were met; a rule of several parts is met once."""
     out: list[Place] = []
     for step in trace.path:
-        if step.backend != "kernel" and step.hook != "ingress":  # which is before nftrace is switched on
+        if step.backend != "kernel":
             place = Place(step.family, step.table, step.chain, step.rule)
             if not (out and out[-1] == place and place.number):
                 out.append(place)
