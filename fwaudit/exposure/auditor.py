@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from fwaudit.exposure.by_source_port import special_ways
@@ -17,7 +18,7 @@ from fwaudit.exposure.services import offers
 from fwaudit.exposure.words import ports_in_words
 from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Container, Host, Interface, UfwRule
-from fwaudit.model.report import Evidence, Exposure, Policy, Service, Severity, Verdict, Way
+from fwaudit.model.report import Evidence, Exposure, Later, Policy, Service, Severity, Verdict, Way
 from fwaudit.model.services import identify
 from fwaudit.model.verdict import Answerer, Query, Reach
 from fwaudit.packet.address import parse_address
@@ -69,10 +70,10 @@ class _Auditor:
         verdict, certain = verdict_of(ways)
         way = worst(ways, verdict)
         if way is None:
-            policy = self._policy(service, family, None, container)
+            policy = Later(partial(self._policy, service, family, None, container))
             return Exposure(service, family, ways, verdict, Severity.INFO, certain, policy)
         evidence = self._evidence(service, family, way, verdict)
-        policy = self._policy(service, family, replace(evidence.query, sport=None), container)
+        policy = Later(partial(self._policy, service, family, replace(evidence.query, sport=None), container))
         weak = bool(weak_doors(service, container)) or is_open_api(service, self.host.engine)
         return Exposure(service, family, ways, verdict, severity(service, family, way, verdict, weak), certain, policy,
                         evidence, tuple(self._notes(service, family, way, container)))
@@ -136,7 +137,7 @@ class _Auditor:
         area = {"bypass": way.bypass, "neighbours": way.bypass, "undecided": way.doubtful}.get(verdict) or way.possibly
         query = Query(family, way.iif, way.dst, service.proto, service.port,
                       IntervalSet.of(self._sample(family, way, area)), way.sports[0][0] if way.sports else None)
-        return Evidence(query, self.engine.example(query, verdict != "undecided", _MOST_WALKS))
+        return Evidence(query, Later(partial(self.engine.example, query, verdict != "undecided", _MOST_WALKS)))
 
     def _sample(self, family: int, way: Way, area: IntervalSet) -> int:
         """A source that a reader takes for what it is: on the link for neighbours, else a documentation address."""

@@ -27,8 +27,10 @@ KIND = Kind("ufw-limited", "Allowed at a limited rate", Severity.LOW)
 
 def find(audited: Audited) -> Iterator[Finding]:
     """One for each port that ufw limits: information where it does, and a warning where it does not."""
+    if not any(rule.action == "limit" for rule in audited.host.ufw.rules):
+        return  # and nobody has to ask what policy says of each port
     for exposure in audited.exposures:
-        if exposure.policy.says != "limit" or exposure.verdict != "as-intended":
+        if exposure.verdict != "as-intended" or exposure.policy.says != "limit":
             continue
         if _limits(exposure):
             yield about(KIND, audited, exposure, f"{subject(exposure)} is allowed at a limited rate: the first "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import IntEnum
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from fwaudit.model.verdict import Answerer, Query, Trace
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.records import dataclass
 
 SCHEMA_VERSION = 1
+
+T = TypeVar("T")
 
 Verdict = Literal[
     "bypass",       # reached by sources that the firewall policy denies
@@ -97,6 +99,42 @@ class Way:
         return self.possibly - self.certainly - self.allowed_possibly
 
 
+class Later(Generic[T]):
+    """A value that is worked out when somebody first asks for it: most who get a report ask for little of it.
+
+    ``work`` is called once, and must be pure. Two are equal where their values are; a pickled one has its value.
+    """
+
+    __slots__ = ("_value", "_work")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work: Callable[[], T] | None = work
+
+    @classmethod
+    def of(cls, value: T) -> Later[T]:
+        """What is known already."""
+        return cls(lambda: value)
+
+    def get(self) -> T:
+        """The value. Raises what ``work`` raises, each time."""
+        if self._work is not None:
+            self._value = self._work()
+            self._work = None  # and with it what it holds on to
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return self.get() == other.get() if isinstance(other, Later) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.get())
+
+    def __repr__(self) -> str:
+        return repr(self.get())
+
+    def __reduce__(self) -> tuple[Callable[[T], Later[T]], tuple[T]]:
+        return Later.of, (self.get(),)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the firewall policy says about a service, and by which rule.
@@ -114,10 +152,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One packet that shows it: the question, and its way rule by rule."""
+    """One packet that shows it: the question, and its way rule by rule, which is walked when somebody asks for it."""
 
     query: Query
-    trace: Trace
+    trace_later: Later[Trace]
+
+    @property
+    def trace(self) -> Trace:
+        """The packet's way."""
+        return self.trace_later.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +169,7 @@ class Exposure:
 
     ``certain``: False where the verdict rests on something that the snapshot does not tell. ``evidence``: a packet
     that gets through, or for an undecided one the packet that shows why; None where everything is blocked.
+    ``policy_later``: ``policy``, which is worked out when somebody asks for it.
     """
 
     service: Service
@@ -134,9 +178,14 @@ class Exposure:
     verdict: Verdict
     severity: Severity
     certain: bool
-    policy: Policy
+    policy_later: Later[Policy]
     evidence: Evidence | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """What the firewall policy says of the packet that is the evidence; where nothing gets in, of a stranger's."""
+        return self.policy_later.get()
 
     @property
     def from_outside(self) -> bool:

@@ -13,7 +13,7 @@ from test_formats import HOSTILE, HOSTS, report
 
 from fwaudit import cli
 from fwaudit.exposure.diff import Difference, compare
-from fwaudit.model.report import Report
+from fwaudit.model.report import Later, Report
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import PROTOCOLS
 from fwaudit.packet.intervals import EMPTY
@@ -156,7 +156,7 @@ def test_hostile_names():
     known = report(DENY)
     named = replace(known, host=HOSTILE, taken_at=HOSTILE, unread=((HOSTILE, HOSTILE),), exposures=tuple(replace(
         each, service=replace(each.service, container=HOSTILE, process=HOSTILE),
-        policy=replace(each.policy, text=HOSTILE)) for each in known.exposures))
+        policy_later=Later.of(replace(each.policy, text=HOSTILE))) for each in known.exposures))
     for old, new in ((replace(named, exposures=()), named), (named, replace(named, exposures=()))):
         text = render(old, new, compare(old, new))
         assert all(line.isprintable() for line in text.split("\n"))

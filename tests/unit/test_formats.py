@@ -19,7 +19,7 @@ from fwaudit.audit import audit
 from fwaudit.exposure.compliance import check
 from fwaudit.host.snapshot_file import read_snapshot
 from fwaudit.model.compliance import Accepted, Checked, Policy
-from fwaudit.model.report import Report
+from fwaudit.model.report import Later, Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.render.check import short_name
@@ -50,7 +50,7 @@ def hostile() -> Checked:
     known = report(HOSTS[0])
     exposures = tuple(replace(each, service=replace(
         each.service, container=HOSTILE, image=HOSTILE, project=HOSTILE, compose_service=HOSTILE, process=HOSTILE),
-        policy=replace(each.policy, text=HOSTILE)) for each in known.exposures)
+        policy_later=Later.of(replace(each.policy, text=HOSTILE))) for each in known.exposures)
     findings = tuple(replace(each, subject=HOSTILE, what=HOSTILE, why=(HOSTILE,), next=(HOSTILE,), owner=HOSTILE)
                      for each in known.findings)
     bad = replace(known, host=HOSTILE, exposures=exposures, findings=findings, engine=HOSTILE, firewall=HOSTILE,
@@ -318,8 +318,8 @@ def test_a_picture_of_a_container_that_stands_on_the_network_itself():
 def test_what_stands_in_a_picture_fits_into_its_box(name):
     """With the widths of a common monospaced font: 0.61 of its size."""
     known = report(name)
-    hostile_name = replace(known, exposures=tuple(replace(each, policy=replace(each.policy, text="x" * 200))
-                                                  for each in known.exposures))
+    hostile_name = replace(known, exposures=tuple(replace(each, policy_later=Later.of(
+        replace(each.policy, text="x" * 200))) for each in known.exposures))
     for exposure in (*known.exposures, *hostile_name.exposures):
         for box in ElementTree.fromstring(picture(known, exposure) or "<svg/>").iter("g"):
             frame = box.find("rect")
