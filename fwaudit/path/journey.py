@@ -12,7 +12,7 @@ from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path.admission import Admission, shared_addresses, special_destination
 from fwaudit.path.answer import WayBack
 from fwaudit.path.deliver import Services, listens, proxy_target
-from fwaudit.path.entrance import Entrances
+from fwaudit.path.entrance import Entrance, Entrances
 from fwaudit.path.memory import FORWARD, Memory
 from fwaudit.path.route import LOCAL_KINDS, Fib, Hop
 from fwaudit.path.state import UNKNOWN_PORT, PacketState, but
@@ -51,9 +51,6 @@ class Journey:
         family, iif = state.family, state.iif
         entrance = self._entrances.of(family, iif, state.dst)
         early = entrance.early & peers
-        if early != peers:
-            walk.end(World(state, peers - early), "dropped", "loopback or multicast address from a wire", "drop",
-                     hook="prerouting")
         if entrance.pkttype:
             state = but(state, pkttype=entrance.pkttype)
         if iif in self._back.bridges and self._back.bridge_calls_netfilter(family):
@@ -62,19 +59,32 @@ class Journey:
             walk.undecided(World(state, early), f"{program} on {iif}, which is not modelled")
         if iif in self._marked_by_tc:
             state = but(state, mark=None)  # filters and programs of tc run before all hooks, and may set it
-        world = World(state, early)
+        world = World(state, peers)
         if entrance.needs_gateway:
             world = self._without_route(walk, world)
-        if entrance.doubt:
-            walk.undecided(world, entrance.doubt)
-        if entrance.way == "macvlan":
-            self._to_macvlan(walk, world)
-        elif entrance.way == "bridge":
-            self._across_bridge(walk, world)
-        else:
+        if entrance.way == "hooks":
             worlds = walk.hook([world], "ingress", iif) if self.tables.has_ingress else [world]
+            worlds = [self._receive(walk, world, entrance) for world in worlds]
             for world in walk.hook(worlds, "prerouting", iif):
                 self._route_in(walk, world)
+            return
+        world = self._receive(walk, world, entrance)
+        if entrance.way == "macvlan":
+            self._to_macvlan(walk, world)
+        else:
+            self._across_bridge(walk, world)
+
+    @staticmethod
+    def _receive(walk: Walk, world: World, entrance: Entrance) -> World:
+        """Without what is thrown away between ingress and prerouting (ip_rcv, ip6_rcv_core)."""
+        early = world.peers & entrance.early
+        if early != world.peers:
+            walk.end(world.among(world.peers - early), "dropped", "loopback or multicast address from a wire", "drop",
+                     hook="prerouting")
+            world = world.among(early)
+        if entrance.doubt:
+            walk.undecided(world, entrance.doubt)
+        return world
 
     def _without_route(self, walk: Walk, world: World) -> World:
         """Containers without a default route (``--internal``, from Engine 26 on) send nothing beyond their link.

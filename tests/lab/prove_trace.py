@@ -193,10 +193,19 @@ class Rules:
         return "same" if left is None else self._difference(ours[:left], [ours[left]])
 
     def _difference(self, before: Sequence[Place], places: Sequence[Place]) -> str:
-        """What to call it that the ways part at ``places``, or within a rule of several parts before them."""
+        """What to call it that the ways part at ``places``, or within a rule of several parts before them: also one
+        that neither way names, since it did something and then did not match."""
         doubtful = any(self._is_doubtful(place, before) for place in places) or any(
-            self._is_doubtful(place, ()) for place in before if self._is_partial(place))
+            self._is_doubtful(place, ()) for place in self._passed([*before, *places]) if self._is_partial(place))
         return "doubtful" if doubtful else "another path"
+
+    def _passed(self, way: Sequence[Place]) -> list[Place]:
+        """The rules of a way's chains up to the last that it names of each."""
+        last: dict[Place, int] = {}
+        for place in way:
+            chain = place._replace(number=0)
+            last[chain] = max(last.get(chain, 0), place.number or len(self._rules))
+        return [each for each in self._rules if each.number <= last.get(each._replace(number=0), 0)]
 
     def _is_partial(self, place: Place) -> bool:
         """A rule that may have done something without having matched to its end."""
