@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from shlex import quote
 
@@ -14,6 +13,7 @@ from fwaudit.netfilter.denote import simplify
 from fwaudit.netfilter.rule_words import plain, words_of
 from fwaudit.packet.fields import STATE_ESTABLISHED, Field
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import dataclass
 
 CHAIN = "DOCKER-USER"
 ANSWERS = "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
