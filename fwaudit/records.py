@@ -1,4 +1,4 @@
-"""``dataclass(frozen=True, slots=True)``, made in a tenth of the time.
+"""``dataclass(frozen=True, slots=True)`` and ``NamedTuple``, made in a third of the time.
 
 The standard one compiles six methods for each class from text, and describes every field in case somebody asks; a
 report needs ninety classes before it reads its first byte. Here one ``__init__`` is compiled for all classes with as
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
+    from typing import NamedTuple as NamedTuple
 else:
     import operator
+    from collections import namedtuple
     from dataclasses import MISSING, Field
     from dataclasses import dataclass as _standard
     from functools import lru_cache, partial
@@ -135,3 +137,17 @@ else:
         if len(names) > 1:
             return operator.attrgetter(*names)
         return (lambda each: (getattr(each, names[0]),)) if names else (lambda each: ())
+
+    class _NamedTuple(type):
+        def __new__(meta, name, bases, body):
+            if not bases:
+                return super().__new__(meta, name, bases, body)
+            names = body["__annotations__"]
+            made = namedtuple(name, names, defaults=[body.pop(each) for each in names if each in body],
+                              module=body.pop("__module__"))
+            for each, value in body.items():
+                setattr(made, each, value)
+            return made
+
+    class NamedTuple(metaclass=_NamedTuple):
+        """``typing.NamedTuple``, which would compile every annotation that it finds."""

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from fwaudit.disguise import documents, engine, texts
 from fwaudit.disguise.addresses import WIDTH, Addresses
@@ -18,6 +18,7 @@ from fwaudit.disguise.vocabulary import INTERFACES
 from fwaudit.disguise.words import Words
 from fwaudit.model.snapshot import Snapshot, Source
 from fwaudit.packet.address import parse_address
+from fwaudit.records import NamedTuple
 
 LEFT_OUT = "left out when names were replaced: it does not read"
 

@@ -18,6 +18,7 @@ import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,9 +159,15 @@ def _prctl(option: int, argument: int) -> None:
     _call("prctl", ctypes.c_int(option), ctypes.c_ulong(argument), zero, zero, zero)
 
 
+@lru_cache(None)
+def _library() -> ctypes.CDLL:
+    """Opened once: Python makes a class for each time, and there are fifty calls."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _call(name: str, *arguments: Any) -> None:
     """A function of the C library; OSError where it fails, or is not there."""
-    function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    function = getattr(_library(), name, None)
     if function is None:
         raise OSError(errno.ENOSYS, f"no {name} in the C library")
     if function(*arguments) != 0:

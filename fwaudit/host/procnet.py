@@ -9,7 +9,8 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from fwaudit.records import NamedTuple
 
 TABLES = ("tcp", "tcp6", "udp", "udp6")
 LIMIT = 256 << 20

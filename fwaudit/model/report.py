@@ -277,6 +277,13 @@ class Report:
         return self.exposures + self.hidden.exposures
 
     @property
+    def against_policy(self) -> set[tuple[str, int, int, str]]:
+        """The ports that are reached from outside although policy does not allow it, shown or hidden; v4 and v6 of one
+        port are one."""
+        offered = (each.service for each in self.every_exposure if each.from_outside)
+        return {(of.kind, of.proto, of.port, of.container or of.process) for of in offered}
+
+    @property
     def every_finding(self) -> tuple[Finding, ...]:
         """Those that are shown and those that are hidden."""
         return self.findings + self.hidden.findings

@@ -7,7 +7,7 @@ that run commands), 2 is an administration surface, a queue or a file share, 1 i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fwaudit.records import NamedTuple
 
 
 class WellKnown(NamedTuple):

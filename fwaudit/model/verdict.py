@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fwaudit.packet.intervals import ALL, IntervalSet
-from fwaudit.records import dataclass
+from fwaudit.records import NamedTuple, dataclass
 
 Disposition = Literal[
     "delivered",      # it arrives and, for TCP, the answer gets back

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from fwaudit.model.condition import In
 from fwaudit.model.ruleset import Chain, Dnat, Inline, Rule, Ruleset
 from fwaudit.packet.fields import MAX_PORT
+from fwaudit.records import NamedTuple
 
 _BRIDGE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|(cni-)?podman\d+")
 _CHAINS = ("DOCKER", "DOCKER-INGRESS")

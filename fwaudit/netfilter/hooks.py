@@ -7,9 +7,10 @@ nf_nat_register_fn and nf_nat_inet_fn).
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from fwaudit.model.ruleset import Backend, Chain, Hook, Ruleset, Table
+from fwaudit.records import NamedTuple
 
 CONNTRACK: Final = -200
 NAT_DESTINATION: Final = -100

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
+from fwaudit.records import NamedTuple
 
 Value = IntervalSet | str
 """One field of an element; an interface is a name, or its beginning with ``*`` behind it."""

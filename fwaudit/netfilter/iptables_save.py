@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import itemgetter
-from typing import NamedTuple
 
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import Condition, In, Unknown
@@ -26,6 +25,7 @@ from fwaudit.netfilter.rule_list import NETWORK, Row, RuleList
 from fwaudit.netfilter.rule_text import RuleReader
 from fwaudit.netfilter.rule_words import OpenQuote, RuleError
 from fwaudit.netfilter.save_text import RUN_SAVE, whole_lines
+from fwaudit.records import NamedTuple
 
 _RULE = re.compile(
     r"(?:\[[0-9]+:[0-9]+\] )?-A (\S+)(?: (! )?-s ([^\s!]\S*))?(?: (! )?-d ([^\s!]\S*))?( .*)?$", re.S)

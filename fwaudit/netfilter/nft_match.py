@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fwaudit.model.condition import Condition, InSet, Unknown
 from fwaudit.netfilter.nft_condition import entailed, negated
@@ -26,7 +26,7 @@ from fwaudit.netfilter.nft_values import (
 )
 from fwaudit.packet.fields import PORT_PROTOCOLS, Field
 from fwaudit.packet.intervals import ALL, IntervalSet
-from fwaudit.records import dataclass
+from fwaudit.records import NamedTuple, dataclass
 
 MOST_INLINE: Final = 4096
 """Elements of a named set that are written out as conditions, where the engine has no field to look up."""

@@ -7,7 +7,7 @@ nat statements end the chain with accept (nft_nat.c, nft_masq.c, nft_redir.c).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fwaudit.model.condition import TRUE, Condition, In, Unknown
 from fwaudit.model.ruleset import (
@@ -31,6 +31,7 @@ from fwaudit.netfilter.nft_operand import Number, Operand
 from fwaudit.netfilter.nft_sets import RATED
 from fwaudit.netfilter.nft_text import expression_text, statement_text
 from fwaudit.netfilter.nft_values import Unreadable, address, number, read_number, read_range, unwrap
+from fwaudit.records import NamedTuple
 
 MOST_BRANCHES: Final = 50_000
 """Ways that one map may branch into; beyond, the statement is undecidable."""

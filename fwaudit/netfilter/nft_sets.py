@@ -7,13 +7,13 @@ timeout, is taken as dynamic.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fwaudit.model.ruleset import Element, NamedSet
 from fwaudit.netfilter import nft_values as values
 from fwaudit.netfilter.nft_values import Symbol, Unreadable, json_text, named, number, read_number, read_range, unwrap
 from fwaudit.packet.intervals import ALL, IntervalSet
-from fwaudit.records import dataclass
+from fwaudit.records import NamedTuple, dataclass
 
 
 class SetType(NamedTuple):

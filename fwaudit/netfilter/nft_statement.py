@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fwaudit.model.condition import TRUE, Condition, In, Unknown
 from fwaudit.model.ruleset import (
@@ -52,6 +52,7 @@ from fwaudit.netfilter.nft_nat import (
 from fwaudit.netfilter.nft_text import expression_text, rule_text, statement_text
 from fwaudit.packet.fields import STATE_ESTABLISHED, STATE_RELATED, TCP
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import NamedTuple
 
 MOST_STATEMENTS: Final = 256
 """The kernel takes 128 expressions in a rule (nf_tables.h NFT_RULE_MAXEXPRS)."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from fwaudit.model.condition import All, Condition, Unknown
 from fwaudit.model.ruleset import Continue, Goto, Jump, Target, Undecidable
@@ -20,6 +19,7 @@ from fwaudit.netfilter.matches.basic import READERS, OtherFamily
 from fwaudit.netfilter.rule_words import Apart, RuleError, take_apart, words_of
 from fwaudit.netfilter.targets import TARGETS
 from fwaudit.netfilter.targets._target import TargetKind
+from fwaudit.records import NamedTuple
 
 _COMMENT = ' -m comment --comment "'
 _PIECE = re.compile(r" (?:! )?-[iop] [^\s!]\S*| -m \S+(?: (?!-m |(?:! )?-[a-zA-Z] )\S+)*")

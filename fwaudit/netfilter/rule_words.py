@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from fwaudit.netfilter.matches import MATCHES
 from fwaudit.netfilter.matches._option import Option
 from fwaudit.netfilter.matches.basic import READERS, protocol_number
 from fwaudit.netfilter.targets import TARGETS
 from fwaudit.packet.fields import PROTOCOL_NAMES
+from fwaudit.records import NamedTuple
 
 _WORD = re.compile(r'[ \t]*(?:(?<= -[jgio] )(\S+)|("(?:[^"\\]|\\.)*"(?![^ \t])|[^ \t"][^ \t]*))', re.S)
 _ESCAPE = re.compile(r"\\(.)", re.S)

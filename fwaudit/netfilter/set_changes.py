@@ -7,11 +7,12 @@ packet. So a packet carries a bit for each set that a rule has changed for it (t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from fwaudit.model.ruleset import ChangeSet, Inline, Rule, Ruleset, Target
 from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.netfilter.rule_text import RuleText
+from fwaudit.records import NamedTuple
 
 MOST_BITS: Final = 32
 """Sets that have a bit of their own; all beyond share the last one."""

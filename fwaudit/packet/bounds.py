@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from fwaudit.packet.intervals import ALL, EMPTY, IntervalSet
+from fwaudit.records import NamedTuple
 
 
 class Bounds(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from fwaudit.model.host import Container, Endpoint, Host, Socket
 from fwaudit.netfilter.engine_rules import engine_forwards
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import PROTOCOLS
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import NamedTuple
 
 
 class Place(NamedTuple):

@@ -6,7 +6,7 @@ out once.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fwaudit.model.host import Host
 from fwaudit.netfilter.facts import MULTICAST
@@ -15,6 +15,7 @@ from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.admission import Admission
 from fwaudit.path.deliver import Services
 from fwaudit.path.route import LOCAL_KINDS, Fib
+from fwaudit.records import NamedTuple
 
 _MOST_KNOWN = 1 << 16
 

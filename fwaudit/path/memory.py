@@ -9,7 +9,7 @@ peer, which goes its way apart from all others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
@@ -23,6 +23,7 @@ from fwaudit.path.route import LOCAL_KINDS, Fib
 from fwaudit.path.state import PEER, PacketState
 from fwaudit.path.tables import OF_A_DEVICE, Tables
 from fwaudit.path.walk import End, Walk, World
+from fwaudit.records import NamedTuple
 
 _BEYOND: Final[frozenset[Hook]] = frozenset({"ingress", "prerouting", "forward", "postrouting", "egress"})
 _TO_HOST: Final[frozenset[Hook]] = frozenset({"output", "postrouting", "prerouting", "input"})

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice, permutations, product
-from typing import NamedTuple
 
 from fwaudit.model.ruleset import (
     CopyMark,
@@ -30,6 +29,7 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.hooks import CONNTRACK, BaseChain, nat_place
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.reads import BIT, mask_of
+from fwaudit.records import NamedTuple
 
 MOST_ORDERS = 24
 """So many orders are walked, which are those of four chains that have to do with one another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from fwaudit.model.ruleset import (
     Accept,
@@ -22,6 +22,7 @@ from fwaudit.model.ruleset import (
 )
 from fwaudit.packet.fields import STATE_INVALID, STATE_UNTRACKED
 from fwaudit.path.state import PacketState
+from fwaudit.records import NamedTuple
 
 _ALL_BITS = 0xFFFFFFFF
 Change = tuple[tuple[str, int, int | None], ...]

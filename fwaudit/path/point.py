@@ -8,7 +8,7 @@ are assumed (`fwaudit.path.assume`), nothing is unknown and there is one way.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from fwaudit.model.condition import Condition
 from fwaudit.model.ruleset import Goto, Rule
@@ -20,6 +20,7 @@ from fwaudit.path.match import match, unknowns
 from fwaudit.path.outcome import FALL, TOO_MANY, Change, Outcome, change_of, changed, merge
 from fwaudit.path.settle import Place, holds
 from fwaudit.path.state import PacketState
+from fwaudit.records import NamedTuple
 
 _MOST_CHAINS = 100_000
 _MOST_DOUBTS = 100

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not
 from fwaudit.model.ruleset import CopyMark, NoTrack, SetMark, Target, Template
 from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS
+from fwaudit.records import NamedTuple
 
 BIT = {name: 1 << index for name, index in FIELD_INDEX.items()}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from fwaudit.model.condition import All, AnyOf, Condition, In, Masked, Named, Not, Unknown
 from fwaudit.packet.address import format_address
 from fwaudit.packet.bounds import YES
@@ -12,6 +10,7 @@ from fwaudit.path.fact_words import mark_words, unknown_words
 from fwaudit.path.match import match
 from fwaudit.path.smallest import Key
 from fwaudit.path.state import ADDRESS_FIELDS, FIELD_INDEX, PORT_FIELDS, UNKNOWN_PORT, PacketState
+from fwaudit.records import NamedTuple
 
 CLIENT_PORT = "source port"
 _ALIKE = ("-m cgroup ", "-m geoip ", "-m mac ", "-m owner ", "-m time ")

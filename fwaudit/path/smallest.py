@@ -9,9 +9,9 @@ facts that they disagree about (a minimum hitting set).
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import NamedTuple
 
 Key = Hashable
 Values = frozenset[str] | IntervalSet

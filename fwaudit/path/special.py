@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
 from fwaudit.netfilter.rule_list import ReadRow
@@ -10,6 +10,7 @@ from fwaudit.packet.bounds import Bounds
 from fwaudit.path.match import match
 from fwaudit.path.reads import BIT
 from fwaudit.path.state import FIELD_INDEX, PacketState
+from fwaudit.records import NamedTuple
 
 if TYPE_CHECKING:
     from fwaudit.path.compiled import CompiledRule

@@ -6,9 +6,8 @@ for ``sport``/``dport`` and marks, where the value is not known.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from fwaudit.packet.fields import STATE_INVALID
+from fwaudit.records import NamedTuple
 
 PEER = None
 DESTINATION_DONE, SOURCE_DONE = 1, 2

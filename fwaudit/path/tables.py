@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import NamedTuple
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
@@ -15,6 +14,7 @@ from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
 from fwaudit.path.orders import Order, orders
+from fwaudit.records import NamedTuple
 
 OF_A_DEVICE = ("ingress", "egress")
 """Hooks whose chains look at packets of some interfaces alone."""

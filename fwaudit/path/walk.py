@@ -7,7 +7,7 @@ worlds; whatever ends one is noted with its peers as a result. A peer with one r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Snat
@@ -22,6 +22,7 @@ from fwaudit.path.outcome import Outcome, changed
 from fwaudit.path.point import Given, Met, walk_chain
 from fwaudit.path.state import DESTINATION_DONE, SOURCE_DONE, PacketState, but
 from fwaudit.path.tables import Line, Stop, Tables
+from fwaudit.records import NamedTuple
 
 _Each = TypeVar("_Each")
 ONE_OF_ROUTES = "which interface of a multipath route it takes"

@@ -7,13 +7,13 @@ each wrote when it was run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from fwaudit.model.preview import Binding, Box, Bridge, Seat
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.preview.dump import Dump
 from fwaudit.preview.ways import Ways
+from fwaudit.records import NamedTuple
 
 _CLASSIC_HEAD = ("-A FORWARD -j DOCKER-USER", "-A FORWARD -j DOCKER-ISOLATION-STAGE-1")
 _LOOPBACK_LOW, _LOOPBACK_HIGH = 127 << 24, (128 << 24) - 1

@@ -73,7 +73,7 @@ def report_json(report: Report) -> dict[str, Any]:
         **({"redacted": True} if report.redacted else {}),
         "complete": report.complete,
         "summary": {
-            "reachable_against_policy": len(against_policy(report)),
+            "reachable_against_policy": len(report.against_policy),
             "verdicts": {verdict: sum(e.verdict == verdict for e in report.every_exposure)
                          for verdict in ("bypass", "neighbours", "undecided", "as-intended", "blocked")},
         },
@@ -84,13 +84,6 @@ def report_json(report: Report) -> dict[str, Any]:
         "unread": [{"source": source, "why": why} for source, why in report.unread],
         "notes": list(report.notes),
     }
-
-
-def against_policy(report: Report) -> set[tuple[str, int, int, str]]:
-    """The ports that are reached from outside although policy does not allow it, shown or hidden; v4 and v6 of one port
-    are one."""
-    return {(e.service.kind, e.service.proto, e.service.port, e.service.container or e.service.process)
-            for e in report.every_exposure if e.from_outside}
 
 
 def _exposure(report: Report, exposure: Exposure) -> dict[str, Any]:

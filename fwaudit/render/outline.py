@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fwaudit.model.report import Exposure, Report, Severity
-from fwaudit.render.json import against_policy
 from fwaudit.render.others import cause_of
 from fwaudit.render.rows import Row
 
@@ -17,7 +16,7 @@ def headline(report: Report) -> tuple[str, str]:
 
 
 def _now(report: Report) -> tuple[str, str]:
-    count = len(against_policy(report))
+    count = len(report.against_policy)
     policy = "ufw" if report.policy == "ufw" else "the INPUT chain"
     if count:
         return f"{_ports(count)} can be reached from outside that {policy} does not allow.", "bad"

@@ -7,13 +7,14 @@ import dataclasses
 import inspect
 import pickle
 import pkgutil
+import typing
 from dataclasses import field
 from importlib import import_module
 
 import pytest
 
 import fwaudit
-from fwaudit.records import dataclass
+from fwaudit.records import NamedTuple, dataclass
 
 
 def records() -> list[type]:
@@ -85,6 +86,17 @@ class Empty:
     """One without fields."""
 
 
+class Way(NamedTuple):
+    """A tuple with names, a default, and something to say of itself."""
+
+    start: int
+    end: int = 9
+
+    @property
+    def long(self) -> bool:
+        return self.end - self.start > 5
+
+
 def test_each_object_has_a_default_of_its_own():
     assert Port(1).names == [] and Port(1).names is not Port(1).names
     assert Port(1, ["a"], note="x").names == ["a"]
@@ -149,3 +161,18 @@ def test_a_record_can_be_matched():
     match Port(7, ["a"]):
         case Port(number, names):
             assert (number, names) == (7, ["a"])
+
+
+def test_a_named_tuple_is_what_typing_would_have_made_of_it():
+    class Theirs(typing.NamedTuple):
+        """A tuple with names, a default, and something to say of itself."""
+
+        start: int
+        end: int = 9
+
+    assert Way(1) == (1, 9) == Theirs(1) and Way(1).long and not Way(8).long
+    for name in ("_fields", "_field_defaults", "__annotations__", "__doc__", "__match_args__", "__module__"):
+        assert set(getattr(Way, name)) == set(getattr(Theirs, name)), name
+    assert Way.__mro__[1:] == (tuple, object)
+    assert Way.__qualname__ == "Way" and repr(Way(1)) == "Way(start=1, end=9)"
+    assert Way(2)._replace(end=3) == Way(2, 3) == pickle.loads(pickle.dumps(Way(2, 3))) == copy.copy(Way(2, 3))

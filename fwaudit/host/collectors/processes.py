@@ -7,9 +7,10 @@ import ctypes
 import os
 import socket
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from fwaudit.host.run import Machine
+from fwaudit.records import NamedTuple
 
 _PROXY = "docker-proxy"
 # The same number on every architecture but alpha (include/uapi/asm-generic/unistd.h); kernel 5.6 and newer.

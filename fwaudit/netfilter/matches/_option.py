@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from fwaudit.model.condition import FALSE, TRUE, All, AnyOf, Condition, In, Not, Unknown
 from fwaudit.packet.fields import MAX_PORT, Field
 from fwaudit.packet.intervals import IntervalSet
+from fwaudit.records import NamedTuple
 
 
 class Option(NamedTuple):

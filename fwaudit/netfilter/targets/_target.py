@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from fwaudit.model.ruleset import Continue, Target, Undecidable
 from fwaudit.netfilter.matches._option import Option
+from fwaudit.records import NamedTuple
 
 
 class TargetKind(NamedTuple):
