@@ -48,6 +48,7 @@ class _Auditor:
         self.engine = engine
         self.outside = outside_interfaces(host)
         self.networks = networks_of(host)
+        self.has_route_rules = intent.speaks_of_routes(host.ufw)
         self.ufw = {family: intent.in_force(host, family) for family in (4, 6)}
         self.addresses = {family: host_addresses(self.outside, family) for family in (4, 6)}
 
@@ -112,7 +113,7 @@ class _Auditor:
     def _route_rules(self, service: Service, query: Query, container: Container | None) -> Iterator[
             tuple[UfwRule, IntervalSet]]:
         """``ufw route`` rules that speak of the container: they, too, are something that the admin meant."""
-        for oif, address in self._behind(query.family, container):
+        for oif, address in self._behind(query.family, container) if self.has_route_rules else ():
             yield from intent.route_rules(self.host.ufw, query.family, query.iif, oif, address, query.proto,
                                           service.container_port or service.port)
 

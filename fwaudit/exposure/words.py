@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from fwaudit.model.report import Exposure, Way
 from fwaudit.packet.address import format_address, parse_address, to_cidrs
@@ -19,7 +20,9 @@ _NEARLY = 16
 _LINK_LOCAL = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
 _STRANGERS = {4: ("198.51.100.7", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
 _WIDTH = {4: 32, 6: 128}
-Networks = Sequence[tuple[int, int, int]]
+_LARGE = 200
+"""Borders of a set whose words are not kept, since it would be kept with them."""
+Networks = tuple[tuple[int, int, int], ...]
 
 
 def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (), inside: Networks = (),
@@ -29,10 +32,15 @@ def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (),
     ``networks`` (family, low, prefix) are those of the interface that the packets come in by. ``inside`` are all
     networks and addresses of this host: those of other interfaces, and its own addresses, come from nowhere else.
     """
+    say = _kept_words if len(sources.bounds) < _LARGE else _words
+    return say(family, sources, networks, inside, limit)
+
+
+def _words(family: int, sources: IntervalSet, networks: Networks, inside: Networks, limit: int) -> str:
     if not sources:
         return "nobody"
     top = max_address(family)
-    elsewhere = _union(family, (each for each in inside if each not in networks))
+    elsewhere = _elsewhere(family, networks, inside)
     missing = IntervalSet((0, top + 1)) - _NO_HOST[family] - sources - elsewhere
     if not missing:
         return "anywhere"
@@ -49,6 +57,10 @@ def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (),
         if _count(family, holes) <= min(limit, _count(family, plain) - 1):
             return f"{format_address(family, hull[0])}/{hull[1]} except {', '.join(to_cidrs(family, holes))}"
     return _listed(family, plain, limit)
+
+
+_kept_words = lru_cache(maxsize=64)(_words)
+"""A finding, another and a row of a fleet say the same of the same port."""
 
 
 def ports_in_words(way: Way) -> str:
@@ -101,7 +113,7 @@ def example_source(family: int, sources: IntervalSet, inside: Networks = ()) -> 
 def somebody(family: int, networks: Networks, inside: Networks) -> IntervalSet:
     """The sources that another machine may have which sends by an interface: not the host's own, nor those of its other
     interfaces' networks, nor reserved ones. The parameters are those of `sources_in_words`."""
-    elsewhere = _union(family, (each for each in inside if each not in networks))
+    elsewhere = _elsewhere(family, networks, inside)
     nobody = (_NO_HOST[family] - _LINK_LOCAL) | _own(family, inside) | elsewhere
     return IntervalSet((0, max_address(family) + 1)) - nobody
 
@@ -124,6 +136,13 @@ def _without_holes(family: int, sources: IntervalSet, elsewhere: IntervalSet, ow
     return sources | IntervalSet.from_ranges(holes) | IntervalSet.from_ranges(edges)
 
 
+@lru_cache(maxsize=64)
+def _elsewhere(family: int, networks: Networks, inside: Networks) -> IntervalSet:
+    """The networks and addresses of the host that are not of the interface with ``networks``."""
+    return _union(family, (each for each in inside if each not in networks))
+
+
+@lru_cache(maxsize=64)
 def _own(family: int, inside: Networks) -> IntervalSet:
     """The single addresses among them."""
     return _union(family, (each for each in inside if each[2] == _WIDTH[family]))

@@ -10,6 +10,7 @@ from fwaudit.intent import ufw as intent
 from fwaudit.model.host import Host, UfwPolicy, UfwRule
 from fwaudit.model.report import Exposure
 from fwaudit.model.ruleset import Goto, Jump
+from fwaudit.netfilter.rule_list import calls
 from fwaudit.packet.fields import PROTOCOL_NAMES
 from fwaudit.packet.intervals import IntervalSet
 
@@ -28,7 +29,8 @@ def jumps_to(host: Host, family: int) -> list[Placed]:
     """Rules of chains that are not ufw's and that jump to its ``ufw-user-input``."""
     wanted = "ufw-user-input" if family == 4 else "ufw6-user-input"
     return [Placed(table, name, rule) for of, table in filter_tables(host) if of == family
-            for name, chain in table.chains.items() if not name.startswith(UFW) for rule in chain.rules
+            for name, chain in table.chains.items() if not name.startswith(UFW) and calls(chain.rules, wanted)
+            for rule in chain.rules
             if isinstance(rule.target, (Jump, Goto)) and rule.target.chain == wanted]
 
 

@@ -57,13 +57,15 @@ def _passed_by(audited: Audited, exposure: Exposure, asked: bool) -> Iterator[Uf
     """Rules against sources that certainly get to the container all the same. ``asked``: something that is not ufw
     jumps to its rules for INPUT, so that they may have an effect."""
     service, ufw = exposure.service, audited.host.ufw
+    routes = intent.speaks_of_routes(ufw)
     for way in exposure.ways:
         if not way.certainly or way.to is None or way.to.kind != "container" or way.to.via:
             continue
         if service.kind == "published" and not asked:
             yield from _against(way, intent.input_rules(ufw, exposure.family, way.iif, way.dst, service.proto,
                                                         service.port))
-        yield from _against(way, _route_rules(audited, exposure, way))
+        if routes:
+            yield from _against(way, _route_rules(audited, exposure, way))
 
 
 def _against(way: Way, rules: Iterator[tuple[UfwRule, IntervalSet]]) -> Iterator[UfwRule]:

@@ -12,6 +12,7 @@ from fwaudit.model.host import Host, UfwPolicy, UfwRule
 from fwaudit.model.report import Policy
 from fwaudit.model.ruleset import Jump
 from fwaudit.model.verdict import Trace
+from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.packet.fields import PROTOCOLS, max_address
 from fwaudit.packet.intervals import IntervalSet
 
@@ -26,7 +27,8 @@ def in_force(host: Host, family: int) -> bool:
         if table.family != ("ip" if family == 4 else "ip6") or table.name != "filter":
             continue
         chain = table.chains.get("INPUT")
-        if chain is not None and any(isinstance(r.target, Jump) and r.target.chain == wanted for r in chain.rules):
+        if chain is not None and any(isinstance(said.target, Jump) and said.target.chain == wanted
+                                     for said in texts_of(chain.rules)):
             return True
     return False
 
@@ -98,6 +100,11 @@ def _rules(ufw: UfwPolicy, direction: str, family: int, iif: str, oif: str, dst:
         sources = _network(family, rule.src) & left
         left = left - sources
         yield rule, sources
+
+
+def speaks_of_routes(ufw: UfwPolicy) -> bool:
+    """Whether there are ``ufw route`` rules, which most hosts have none of."""
+    return any(rule.direction == "route" for rule in ufw.rules)
 
 
 def allows(rule: UfwRule) -> bool:

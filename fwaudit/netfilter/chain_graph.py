@@ -14,6 +14,8 @@ def _calls(chains: Mapping[str, Chain]) -> dict[str, list[str]]:
     """The chains that each chain jumps to, each once; without those that jump to none."""
     calls: dict[str, list[str]] = {}
     for name, chain in chains.items():
+        if not chain.rules:  # as every other chain that ufw makes
+            continue
         found = {said.target.chain: None for said in texts_of(chain.rules) if isinstance(said.target, (Jump, Goto))}
         if found:
             calls[name] = [*found]

@@ -137,9 +137,13 @@ class _Parser:
                 stop = chains.index("", first)
                 if first == stop or not self.take(found[first:stop]):
                     yield from enumerate(lines[first:stop], number + first)
-                if stop < len(lines):
-                    yield number + stop, lines[stop]
                 first = stop + 1
+                if stop < len(lines) and lines[stop][:1] == ":":
+                    while first < len(lines) and lines[first][:1] == ":":
+                        first += 1
+                if stop < len(lines) and (first == stop + 1 or not self.take_chains(
+                        "\n".join(lines[stop:first]), first - stop)):
+                    yield from enumerate(lines[stop:first], number + stop)
             number += len(lines)
 
     def take_chains(self, text: str, count: int) -> bool:

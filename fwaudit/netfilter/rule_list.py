@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import overload
 
 from fwaudit.model.condition import In
-from fwaudit.model.ruleset import Accept, Drop, Reject, Return, Rule
+from fwaudit.model.ruleset import Accept, Drop, Goto, Jump, Reject, Return, Rule
 from fwaudit.netfilter.rule_text import RuleText
 from fwaudit.packet.address import OCTETS, format_address, parse_network
 from fwaudit.packet.intervals import IntervalSet
@@ -194,3 +194,8 @@ def texts_of(rules: Sequence[Rule]) -> Iterable[RuleText | Rule]:
     """Conditions and target of rules, and seldom the same text twice; of a RuleList without addresses in front of it.
     """
     return rules.texts() if isinstance(rules, RuleList) else rules
+
+
+def calls(rules: Sequence[Rule], chain: str) -> bool:
+    """Whether one of the rules jumps or goes to the chain. No rule is put together to be asked."""
+    return any(isinstance(said.target, (Jump, Goto)) and said.target.chain == chain for said in texts_of(rules))

@@ -196,17 +196,23 @@ def _has(expression: Any, keys: Collection[str]) -> bool:
     return False
 
 
+def _keys_in(condition: Condition) -> Iterator[tuple[str, ...]]:
+    todo = [condition]
+    while todo:
+        condition = todo.pop()
+        if isinstance(condition, InSet):
+            yield condition.set_key
+        elif isinstance(condition, (All, AnyOf)):
+            todo += condition.parts
+        elif isinstance(condition, Not):
+            todo.append(condition.part)
+
+
 def _set_keys(rules: Sequence[Rule]) -> Iterator[tuple[str, ...]]:
     """The named sets that rules ask about."""
     for rule in texts_of(rules):
-        todo: list[Condition] = list(rule.conditions)
-        while todo:
-            condition = todo.pop()
-            if isinstance(condition, InSet):
-                yield condition.set_key
-            elif isinstance(condition, (All, AnyOf)):
-                todo += condition.parts
-            elif isinstance(condition, Not):
-                todo.append(condition.part)
+        for condition in rule.conditions:
+            if isinstance(condition, (InSet, All, AnyOf, Not)):
+                yield from _keys_in(condition)
         if isinstance(rule.target, Inline):
             yield from _set_keys(rule.target.rules)

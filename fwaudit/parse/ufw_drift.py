@@ -13,8 +13,9 @@ from difflib import SequenceMatcher
 from fwaudit.errors import ParseError
 from fwaudit.model.condition import All, Condition, Unknown
 from fwaudit.model.host import UfwPolicy
-from fwaudit.model.ruleset import Chain, Goto, Jump, Rule, Ruleset, Table, Target
+from fwaudit.model.ruleset import Chain, Rule, Ruleset, Table, Target
 from fwaudit.netfilter import iptables_save
+from fwaudit.netfilter.rule_list import calls
 
 _DIRECTIONS = ("input", "output", "forward")
 _FAMILIES = {4: ("ip", "ufw"), 6: ("ip6", "ufw6")}
@@ -78,7 +79,7 @@ def _hooked(policy: UfwPolicy, live: Table, prefix: str, family: int) -> Iterato
         if chain is None:
             continue
         first = f"{prefix}-before-{direction}"
-        if not any(isinstance(rule.target, (Jump, Goto)) and rule.target.chain == first for rule in chain.rules):
+        if not calls(chain.rules, first):
             yield f"IPv{family} {chain.name} does not jump to {first} any more: ufw's rules are not asked"
         wanted = "drop" if told[direction] == "reject" else told[direction]
         if wanted in ("accept", "drop") and wanted != chain.policy:

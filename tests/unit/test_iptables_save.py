@@ -18,8 +18,9 @@ from fwaudit.model.condition import All, AnyOf, Condition, Not, Unknown
 from fwaudit.model.ruleset import Backend, Continue, Drop, Goto, Jump, NetmapDnat, Snat, Table, Undecidable
 from fwaudit.netfilter import iptables_save, rule_text
 from fwaudit.netfilter.iptables_save import Parsed, parse
+from fwaudit.netfilter.matches.basic import OtherFamily
 from fwaudit.netfilter.rule_list import RuleList
-from fwaudit.netfilter.rule_text import RuleReader
+from fwaudit.netfilter.rule_text import _BEFORE, RuleReader
 from fwaudit.netfilter.rule_words import RuleError
 from fwaudit.packet.address import parse_network
 from fwaudit.packet.intervals import IntervalSet
@@ -456,11 +457,53 @@ def test_reading_by_pieces_is_reading_by_words(lines: list, more: list) -> None:
     rest = "".join(f" {line.saved}" for line in lines if line.saved) + "".join(f" {word}" for word in more if word)
     reader = RuleReader(lines[0].family)
     reader.begin_table({"X": "-"})
-    pieces = reader._by_pieces(rest)
-    if pieces is not None:
-        words = reader._by_words(rest)
+    by_pieces = reader._by_pieces(rest)
+    if by_pieces is not None:
+        (name, pieces), (same_name, words) = by_pieces, reader._by_words(rest)
+        assert name == same_name
         assert set(pieces.conditions) == set(words.conditions)
         assert (pieces.target, pieces.comment, pieces.counters) == (words.target, words.comment, words.counters)
+
+
+@given(st.lists(st.tuples(st.sampled_from(SAVED), st.lists(WORDS, max_size=2)), min_size=1, max_size=4), st.lists(
+    st.sets(st.sampled_from(("X", "Y", "ACCEPT", "LOG", "MARK", "DNAT", "SET"))), min_size=2, max_size=3))
+def test_what_was_read_of_another_dump_is_what_would_be_read_of_this_one(lines: list, dumps: list) -> None:
+    """Whatever its chains are called: the same words may be a jump there and a target here."""
+    rests = ["".join(f" {word}" for word in (line.saved, *more) if word) for line, more in lines]
+    rests += [" -j X", " -g Y", " -p tcp -j ACCEPT", " -j LOG", ' -j LOG --log-prefix "X-A Y"']
+
+    def read(reader: RuleReader, rest: str) -> object:
+        try:
+            return reader.read(rest)
+        except (RuleError, OtherFamily) as error:
+            return str(error)
+
+    for chains in dumps:
+        for family in (4, 6):
+            _BEFORE.pop(family, None)
+            fresh = []
+            for rest in rests:
+                _BEFORE.pop(family, None)
+                reader = RuleReader(family)
+                reader.begin_table(chains)
+                fresh.append(read(reader, rest))
+            for others in dumps:
+                reader = RuleReader(family)
+                reader.begin_table(others)
+                for rest in rests:
+                    read(reader, rest)
+            reader = RuleReader(family)
+            reader.begin_table(chains)
+            assert [read(reader, rest) for rest in rests] == fresh
+
+
+def test_what_is_kept_of_dumps_is_bounded() -> None:
+    rules = "\n".join(f"-A INPUT -p tcp -m tcp --dport {port} -j ACCEPT" for port in range(1, 12_000))
+    for _ in range(2):
+        assert len(filter_of(rules).chains["INPUT"].rules) == 11_999
+        assert len(_BEFORE[4][2]) <= 5000
+    filter_of(f'-A INPUT -m comment --comment "{"x" * 5000}" -j ACCEPT')
+    assert max(map(len, _BEFORE[4][2]), default=0) <= 400
 
 
 @settings(max_examples=300)
