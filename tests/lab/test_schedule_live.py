@@ -69,7 +69,7 @@ def test_two_commands_put_a_host_under_audit(booted: Booted) -> None:
     # soon is sooner here
     soon = booted.root / "etc/systemd/system/fwaudit-recheck.timer.d/soon.conf"
     soon.parent.mkdir(parents=True)
-    soon.write_text("[Timer]\nOnActiveSec=\nOnActiveSec=1s\n")
+    soon.write_text("[Timer]\nOnActiveSec=\nOnActiveSec=3s\n")
     before = {path for path in (booted.root / "etc").rglob("*") if not path.match("*/etc/ufw/*")}
 
     assert booted.fwaudit("policy", "init").returncode == 0
