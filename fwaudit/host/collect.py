@@ -18,10 +18,10 @@ Collector = Callable[[Machine], Iterable[Collected]]
 
 # By name: what to call, and the sources that are missing when it gives no answer (a folder stands for its files).
 COLLECTORS: Mapping[str, tuple[Collector, tuple[str, ...]]] = {
+    "ufw": (ufw.collect, ("ufw",)),  # the first, since it takes longest
     "rules": (ruleset.collect, ("iptables/nft.v4", "iptables/nft.v6", "nft")),
     "legacy": (iptables.collect_legacy, ("iptables",)),
     "ipset": (ipset.collect, ("ipset",)),
-    "ufw": (ufw.collect, ("ufw",)),
     "docker": (docker.collect, ("docker",)),
     "network": (network.collect, ("net",)),
     "sockets": (sockets.collect, ("sockets",)),

@@ -50,6 +50,16 @@ def side_by_side(
         late.set()
 
 
+def together(tasks: Mapping[K, Callable[[], T]], seconds: float, threads: int | None = None) -> dict[K, T]:
+    """The results of the tasks, side by side; of those that are late, none. Raises what a task has raised."""
+    found = {}
+    for key, result in side_by_side(tasks, seconds, threads):
+        if isinstance(result, BaseException):
+            raise result
+        found[key] = result
+    return found
+
+
 def spread(items: Sequence[T], count: int) -> list[Sequence[T]]:
     """Deal the items out to at most ``count`` hands."""
     return [hand for start in range(count) if (hand := items[start::count])]

@@ -15,7 +15,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +95,10 @@ class Machine:
         """Seconds until the deadline, never below zero."""
         return max(0.0, self._deadline - time.monotonic())
 
+    def late(self, source: Source | None = None) -> Answer:
+        """The answer of what came too late to be waited for."""
+        return missing(f"no time left of {self.timeout:g} s", source)
+
     def path(self, absolute: str) -> Path:
         """Where an absolute path of the machine is found."""
         return self.root / absolute.lstrip("/")
@@ -134,7 +138,7 @@ class Machine:
             return missing(f"{argv[0]} is not installed", source)
         seconds = self.left() if timeout is None else min(timeout, self.left())
         if seconds <= 0:
-            return missing(f"no time left of {self.timeout:g} s", source)
+            return self.late(source)
         try:
             return self._run(binary, source, limit, seconds, environment)
         except OSError as error:
@@ -195,11 +199,25 @@ def _end(pid: int) -> None:
 
 def _ends(pid: int, deadline: float) -> bool:
     """Wait until a command has ended, without taking its number back yet (WNOWAIT)."""
+    with contextlib.suppress(OSError), _watched(pid) as ended:  # a kernel before 5.3 has no such descriptor
+        ended.select(max(0.0, deadline - time.monotonic()))
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.001)
     return True
+
+
+@contextlib.contextmanager
+def _watched(pid: int) -> Iterator[selectors.BaseSelector]:
+    """Ready when the process has ended (pidfd_open(2)): to look again and again costs a millisecond a command."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            yield selector
+    finally:
+        os.close(descriptor)
 
 
 def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> tuple[bytes, bytes, str]:
