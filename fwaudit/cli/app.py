@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -30,15 +30,18 @@ COMMANDS = {
 """What each is for, in the order of the help. Command X is the function ``X`` of module ``fwaudit.cli.X``."""
 
 
-def build(argv: Collection[str] = tuple(COMMANDS)) -> Any:
-    """The command line as a command of click, or of typer's own copy of it.
+def build(argv: Sequence[str] | None = None) -> Any:
+    """The command line as a command of click, or of typer's own copy of it; None: with all that any could need.
 
-    Only commands that ``argv`` names have their options: to read those of all takes 11 ms, and neither the list of
-    commands nor a word that is none of them needs any. Shell completion (``--install-completion``,
-    ``--show-completion``) costs no start-up time that could be measured; rich, which would, is left out.
+    Where ``argv`` begins with a command, there is no other, and no option that installs shell completion: 1 ms. Else
+    all are listed, and only commands that ``argv`` names have their options: to read those of all takes 11 ms, and
+    neither the list of commands nor a word that is none of them needs any. rich would cost more, and is left out.
     """
+    completing = argv is None or "_FWAUDIT_COMPLETE" in os.environ
+    alone = not completing and argv and argv[0] in COMMANDS
     app = typer.Typer(
-        name="fwaudit", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+        name="fwaudit", add_completion=not alone, no_args_is_help=True, pretty_exceptions_enable=False,
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -55,9 +58,10 @@ def build(argv: Collection[str] = tuple(COMMANDS)) -> Any:
         Start with `fwaudit report`, as root. `fwaudit demo` shows a report without a host.
         """
 
-    completing = "_FWAUDIT_COMPLETE" in os.environ
     for name, purpose in COMMANDS.items():
-        wanted = completing or name in argv
+        wanted = completing or name in (argv or ())
+        if alone and not wanted:
+            continue
         run = getattr(import_module(f"fwaudit.cli.{name}"), name) if wanted else _listed
         app.command(name, short_help=purpose)(run)
     return typer.main.get_command(app)
