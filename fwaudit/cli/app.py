@@ -1,6 +1,6 @@
 """The typer application: which commands there are. Each command imports what it needs when it runs."""
 
-from __future__ import annotations
+# Annotations are no text here (from __future__): typer would compile each of them, twice, 1.5 ms.
 
 import os
 from collections.abc import Sequence
