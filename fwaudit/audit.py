@@ -13,17 +13,18 @@ from fwaudit.model.host import Host
 from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.parse.host import parse_host
+from fwaudit.path.chain_store import ChainStore
 from fwaudit.path.engine import Engine
 
 if TYPE_CHECKING:
     from fwaudit.model.compliance import Checked
 
 
-def audit(snapshot: Snapshot) -> Report:
+def audit(snapshot: Snapshot, store: ChainStore | None = None) -> Report:
     """From where everything on the host can be reached, and what of it policy did not mean. Never raises for bad
-    sources: these are named in ``Report.unread``."""
+    sources: these are named in ``Report.unread``. ``store``: of what many hosts have in common (`Engine`)."""
     host = parse_host(snapshot)
-    engine = Engine(host)
+    engine = Engine(host, store)
     found = exposures(host, engine)
     return Report(
         host=host.name, taken_at=host.taken_at, exposures=found, firewall=_firewall(host), engine=_engine(host),

@@ -17,6 +17,7 @@ from fwaudit.host.fleet.pool import Late, limited
 from fwaudit.host.fleet.read import read
 from fwaudit.model.compliance import Policy
 from fwaudit.model.fleet import HostRow
+from fwaudit.path.chain_store import ChainStore
 from fwaudit.records import dataclass
 
 _MESSAGE = 500
@@ -24,6 +25,19 @@ _GARBAGE = 50_000
 """Objects after which a worker of our own, whose collector is off, looks for garbage: between two snapshots, never in
 one (a search inside costs up to four times the work, docs/performance.md), and among new objects alone, since what is
 left of earlier hosts is what the engine remembers: to look through that again took 8 ms of 27 a host."""
+
+
+class _Kept:
+    """What this process keeps of the hosts that it has seen, for the next one (`ChainStore`)."""
+
+    store = ChainStore()
+
+    @classmethod
+    def renew(cls) -> None:
+        """Forget all. What is kept lies in circles, and is older than what is looked through between two snapshots."""
+        cls.store = ChainStore()
+        if not gc.isenabled():
+            gc.collect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,8 @@ class Task:
         rows = []
         for source in sources:
             rows.append(self._one(source))
+            if rows[-1].error or _Kept.store.is_full:  # an error may have come in the middle of anything
+                _Kept.renew()
             if not gc.isenabled() and gc.get_count()[0] > _GARBAGE:
                 gc.collect(0)
         return rows
@@ -58,7 +74,7 @@ class Task:
             return lost(source, f"internal error: {type(error).__name__}: {error}")
 
     def _row(self, source: str) -> HostRow:
-        checked = check(audit(read(source)), self.policy, self.today)
+        checked = check(audit(read(source), _Kept.store), self.policy, self.today)
         row = row_of(checked, without_secrets(source))
         if not self.format:
             return row

@@ -95,6 +95,10 @@ class RuleList(Sequence[Rule]):
             self._is_read = True
         return rows  # type: ignore[return-value]
 
+    def as_read(self) -> Sequence[Row]:
+        """The rows as they are, whether their addresses are sets already or not."""
+        return self._rows
+
     def runs(self) -> list[ReadRow]:
         """As `rows`; but rules one behind the other that say the same of other sources, or of other destinations, and
         end the chain, are one row about all of them. So 30,000 blocked networks are one set, which is read in half of

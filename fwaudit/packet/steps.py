@@ -74,6 +74,7 @@ class StepPool:
     def __init__(self) -> None:
         self._pool: dict[tuple[tuple[int, ...], tuple[int, ...]], StepFunction] = {}
         self._constants: dict[int, StepFunction] = {}
+        self.borders = 0  # of all functions
 
     def __len__(self) -> int:
         return len(self._pool)
@@ -101,6 +102,7 @@ class StepPool:
         found = self._pool.get(key)
         if found is None:
             found = self._pool[key] = StepFunction(starts, values)
+            self.borders += len(starts)
         return found
 
     def paint(self, layers: list[tuple[IntervalSet, int]], ground: StepFunction) -> StepFunction:

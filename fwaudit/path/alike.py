@@ -66,11 +66,11 @@ def _borders(chains: list[CompiledChain], fields: Iterable[str]) -> Iterator[int
     for chain in chains:
         for name in fields:
             if chain.own_reads & BIT[name]:
-                yield from chain.borders_of_each(name)
+                yield from chain.rules.borders_of_each(name)
 
 
 def _shifts_ports(chain: CompiledChain) -> bool:
-    targets = (rule.target for rule in chain.texts.values())
+    targets = (rule.target for rule in chain.rules.texts.values())
     return any(isinstance(target, Dnat) and (target.port_base is not None or target.random) for target in targets)
 
 

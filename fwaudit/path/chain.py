@@ -18,7 +18,8 @@ from fwaudit.model.ruleset import Goto
 from fwaudit.packet.bounds import MAYBE, NO, YES, Bounds
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.packet.steps import StepFunction
-from fwaudit.path.compiled import CompiledChain, CompiledRule
+from fwaudit.path.compiled import CompiledChain
+from fwaudit.path.compiled_rules import CompiledRule, CompiledRules
 from fwaudit.path.match import among, match
 from fwaudit.path.outcome import GO_ON, TOO_MANY, change_of, changed
 from fwaudit.path.outcome_steps import OutcomeSteps
@@ -38,17 +39,24 @@ _Work = Generator[_Request, StepFunction, StepFunction]
 
 
 class ChainEvaluator:
-    """Evaluates compiled chains. One per engine: pools and memories are shared by all chains."""
+    """Evaluates compiled chains. One per engine, or store of chains: pools and memories are shared by all chains.
+
+    ``evaluations``: how many chains were evaluated; ``gave_up``: whether one was too much work.
+    """
 
     def __init__(self) -> None:
         self.steps = OutcomeSteps()
         self.evaluations = 0
         self._rules_left = 0
         self._memo: dict[tuple[object, ...], StepFunction] = {}
-        self._ended: dict[int, StepFunction] = {}
         self._single: dict[tuple[int, IntervalSet], StepFunction] = {}
-        self._folded: dict[tuple[int, ...], StepFunction] = {}
         self._asked_again = 0
+        self.gave_up = False
+
+    @property
+    def kept(self) -> int:
+        """How much is remembered: an entry for each evaluation, and the borders of its results."""
+        return self.evaluations + self.steps.pool.borders
 
     def evaluate(self, chain: CompiledChain, state: PacketState) -> StepFunction:
         """Peer → set of outcomes, for a chain and every chain below it.
@@ -74,6 +82,7 @@ class ChainEvaluator:
             if result is None:
                 if self._rules_left < 0 or len(waiting) > _MOST_WAITING:
                     result = self.steps.constant(TOO_MANY)
+                    self.gave_up = True
                 else:
                     waiting.append((key, self._fold(*request)))
         assert result is not None
@@ -84,29 +93,30 @@ class ChainEvaluator:
     def _fold(self, chain: CompiledChain, state: PacketState, start: int) -> _Work:
         """A chain's rules from position ``start`` on; backwards, so that what is behind a change is known first."""
         self.evaluations += 1
-        special = chain.special(state)
+        rules = chain.rules
+        special = rules.special(state)
         reached = special.reached if not start else None
         if reached is None:
-            reached = self._reached(chain, special, state, start)
+            reached = self._reached(rules, special, state, start)
             if start:
                 self._rules_left -= len(reached)
-            elif chain.is_early:
+            elif rules.is_early:
                 special.reached = reached
         if reached is not special.reached:
             return (yield from self._put_together(chain, reached, state))
         # The same rules are met by many packets, which only the chains below tell apart: 1,000 containers and FORWARD.
-        below = [id(reached)]
+        below = []
         for compiled, _, _ in reached:
-            if compiled.body is not None:
-                inner = yield compiled.body, state, 0
+            if compiled.calls >= 0:
+                inner = yield chain.children[compiled.calls], state, 0
                 below.append(id(inner))
         key = tuple(below)
-        result = self._folded.get(key)
+        result = special.folded.get(key)
         if result is None:
             asked = self._asked_again
             result = yield from self._put_together(chain, reached, state)
             if asked == self._asked_again:
-                self._folded[key] = result
+                special.folded[key] = result
         return result
 
     def _put_together(self, chain: CompiledChain, reached: list[Reached], state: PacketState) -> _Work:
@@ -167,7 +177,7 @@ class ChainEvaluator:
         return ground
 
     @staticmethod
-    def _reached(chain: CompiledChain, special: Specialised, state: PacketState, start: int) -> list[Reached]:
+    def _reached(rules: CompiledRules, special: Specialised, state: PacketState, start: int) -> list[Reached]:
         """The rules that may match, with the peers for which they do."""
         rows, texts = special.rows, special.texts
         from_whom, to_whom = state.src, state.dst
@@ -191,7 +201,7 @@ class ChainEvaluator:
                 continue
             reached.append((compiled, position, bounds))
             if bounds is YES and (compiled.ends_chain or (
-                    compiled.body is None and chain.asks_later(position, change_of(compiled.target, state)))):
+                    compiled.calls < 0 and rules.asks_later(position, change_of(compiled.target, state)))):
                 break
         return reached
 
@@ -200,20 +210,20 @@ class ChainEvaluator:
         """What happens where the rule matches, which may be in ``area``. Where it changes what a later rule asks about,
         all that is behind it is another question, which is asked here; else GO_ON carries the change along."""
         target = compiled.target
-        if compiled.body is not None:
-            inner = yield compiled.body, state, 0
+        if compiled.calls >= 0:
+            inner = yield chain.children[compiled.calls], state, 0
             if isinstance(target, Goto):
                 return inner  # its end is the end of this chain
             back, changes = self.steps.coming_back(inner)
             for change in sorted(changes, key=repr):
-                if chain.asks_later(position, change):
+                if chain.rules.asks_later(position, change):
                     self._asked_again += 1
                     after = yield chain, changed(state, change), position + 1
                     after = self.steps.behind(change, self.steps.pool.choose(area, after, self.steps.go_on))
                     back = self.steps.instead(back, change, after)
             return back
         change = change_of(target, state)
-        if chain.asks_later(position, change):
+        if chain.rules.asks_later(position, change):
             self._asked_again += 1
             after = yield chain, changed(state, change), position + 1
             return self.steps.behind(change, self.steps.pool.choose(area, after, self.steps.go_on))
@@ -221,18 +231,18 @@ class ChainEvaluator:
 
     def _where(self, compiled: CompiledRule, area: IntervalSet) -> StepFunction:
         """The outcome of a rule that ends the chain in an area."""
-        key = id(compiled), area
+        always = self._always(compiled)
+        key = always.values[0], area
         found = self._single.get(key)
         if found is None:
-            found = self._single[key] = self.steps.pool.choose(area, self._always(compiled), self.steps.go_on)
+            found = self._single[key] = self.steps.pool.choose(area, always, self.steps.go_on)
         return found
 
     def _always(self, compiled: CompiledRule) -> StepFunction:
         """The outcome of a rule that matches every packet and ends the chain."""
-        found = self._ended.get(id(compiled))
-        if found is None:
-            found = self._ended[id(compiled)] = self.steps.constant(compiled.plain)
-        return found
+        if compiled.always is None:
+            compiled.always = self.steps.constant(compiled.plain)
+        return compiled.always
 
 
 def _key(request: _Request) -> tuple[object, ...]:

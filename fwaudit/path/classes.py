@@ -75,7 +75,7 @@ class Classes:
     def borders(self, field: str) -> list[int]:
         """Where rules of the subtree change their mind about a number, in order."""
         bit = BIT[field]
-        parts = [chain.own_borders(field) for chain in self._subtree() if chain.own_reads & bit]
+        parts = [chain.rules.borders(field) for chain in self._subtree() if chain.own_reads & bit]
         return merged([part for part in parts if part])
 
     def is_named(self, field: str, name: str) -> bool:

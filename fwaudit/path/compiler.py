@@ -25,36 +25,43 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.rule_list import texts_of
-from fwaudit.netfilter.rule_text import RuleText
-from fwaudit.path.compiled import CompiledChain, CompiledRule
-from fwaudit.path.reads import BIT, NOTHING, Reads, borders_in, read_by, reads_of
+from fwaudit.path.chain_store import ChainStore
+from fwaudit.path.compiled import CompiledChain
+from fwaudit.path.compiled_rules import Part
+from fwaudit.path.reads import NOTHING, Reads, read_by, reads_of
+from fwaudit.path.resolved import ALWAYS, Resolved
 
 
 class Compiler:
-    """Compiles the chains of one table for one family. ``serials`` gives each chain of the host a number."""
+    """Compiles the chains of one table for one family. ``serials`` gives each chain a number of its own. ``store``: of
+    the chains of other hosts, where there are such."""
 
-    def __init__(self, table: Table, facts: Facts, family: int, serials: Iterator[int]) -> None:
+    def __init__(self, table: Table, facts: Facts, family: int, serials: Iterator[int],
+                 store: ChainStore | None = None) -> None:
         self.chains: dict[str, CompiledChain] = {}
         self._table = table
         self._facts = facts
         self._family = family
         self._inline: dict[tuple[int, int], CompiledChain] = {}
-        self._looked_at: dict[int, tuple[tuple[Condition, ...], Reads]] = {}  # the table keeps its conditions alive
-        self._borders: dict[tuple[int, str], frozenset[int]] = {}
-        self._resolved: dict[tuple[Condition, ...], tuple[Condition, ...]] = {}
+        self._looked_at: dict[int, Resolved] = {}  # the table keeps its conditions alive
+        self._resolved: dict[tuple[Condition, ...], Resolved] = {}
         self._noted: dict[int, tuple[bool, Reads]] = {}
         self._serials = serials
+        self._store = store
 
     def chain(self, name: str) -> CompiledChain:
         """The compiled chain of that name, with its whole subtree."""
         found = self.chains.get(name)
         if found is None:
             made: list[CompiledChain] = []
-            found = self._build(self._table.chains[name], made)
+            self._build(self._table.chains[name], made)
             _close(made)
+            if self._store is not None:
+                self._exchange(made, self._store)
+            found = self.chains[name]
         return found
 
-    def _build(self, chain: Chain, made: list[CompiledChain]) -> CompiledChain:
+    def _build(self, chain: Chain, made: list[CompiledChain]) -> None:
         """Look at a chain and every chain below it; iterative, since hostile rulesets nest deeply."""
         chains, looked_at = self.chains, self._looked_at
         top = chains[chain.name] = self._new(chain.name, chain.rules, made)
@@ -62,7 +69,8 @@ class Compiler:
         while work:
             current = work.pop()
             fields = whole = 0
-            for said in texts_of(current.rules):
+            children: dict[int, CompiledChain] = {}
+            for said in texts_of(current.source):
                 target = said.target
                 kind = target.__class__
                 if kind is Jump or kind is Goto:
@@ -71,28 +79,29 @@ class Compiler:
                     if body is None:
                         body = chains[name] = self._new(name, self._table.chains[name].rules, made)
                         work.append(body)
-                    current.children[body.serial] = body
+                    children[body.serial] = body
                 elif kind is Inline:
                     body = self._inline[current.serial, id(target)] = self._new(
-                        current.name, target.rules, made)  # type: ignore[union-attr]
+                        current.name, target.rules, made, is_inline=True)  # type: ignore[union-attr]
                     work.append(body)
-                    current.children[body.serial] = body
+                    children[body.serial] = body
                 elif kind is Accept or kind is Drop:  # as most of the others are
                     current.inert = False
                 else:
                     self._do(current, self._seen(target))
                 conditions = said.conditions
                 if conditions:
-                    _, reads = looked_at.get(id(conditions)) or self.conditions(conditions)
+                    reads = (looked_at.get(id(conditions)) or self.conditions(conditions)).reads
                     fields |= reads.fields
                     whole |= reads.whole
                     if reads.named:
                         current.named |= reads.named
+            if children:
+                current.children = tuple(children.values())
             current.asked = fields
             current.own_reads |= fields
             current.whole = whole
             current.reads = current.own_reads | current.done_to
-        return top
 
     @staticmethod
     def _do(chain: CompiledChain, target: Target) -> None:
@@ -103,47 +112,56 @@ class Compiler:
         if isinstance(target, NoTrack | Template):
             chain.untracks = True
 
-    def compiled(self, said: RuleText | Rule, chain: CompiledChain) -> CompiledRule:
-        """A text of a chain's rules made ready to be walked."""
-        target = self._seen(said.target)
-        body: CompiledChain | None = None
-        if isinstance(target, (Jump, Goto)):
-            body = self.chains[target.chain]
-        elif isinstance(target, Inline):
-            body = self._inline[chain.serial, id(target)]
-        conditions, reads = self.conditions(said.conditions)
-        return CompiledRule(target, conditions, reads.fields, body)
+    def parts(self, chain: CompiledChain) -> list[Part]:
+        """Each text of a chain's rules."""
+        places = {child.serial: place for place, child in enumerate(chain.children)}
+        out = []
+        for said in texts_of(chain.source):
+            target = said.target
+            calls = -1
+            if isinstance(target, (Jump, Goto)):
+                calls = places[self.chains[target.chain].serial]
+            elif isinstance(target, Inline):
+                calls = places[self._inline[chain.serial, id(target)].serial]
+            out.append(Part(said, self._seen(target), self.conditions(said.conditions), calls))
+        return out
 
     def _seen(self, target: Target) -> Target:
         """A target that changes a named set, as what rules behind it can see of that."""
         bit = self._facts.changes.bits.get(target.set_key, 0) if isinstance(target, ChangeSet) else 0
         return SetMark("in_sets", bit, bit) if bit else target
 
-    def _new(self, name: str, rules: Sequence[Rule], made: list[CompiledChain]) -> CompiledChain:
-        made.append(CompiledChain(name, next(self._serials), rules, self))
+    def _new(self, name: str, rules: Sequence[Rule], made: list[CompiledChain], *, is_inline: bool = False,
+             ) -> CompiledChain:
+        made.append(CompiledChain(name, next(self._serials), rules, self, is_inline=is_inline))
         return made[-1]
 
-    def conditions(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
+    def _exchange(self, made: list[CompiledChain], store: ChainStore) -> None:
+        """Put chains of the store in the place of those that say the same."""
+        instead: dict[int, CompiledChain] = {}
+        for chain in _callees_first(made):
+            chain.children = tuple([instead.get(child.serial, child) for child in chain.children])
+            kept = store.kept(chain, self._family, self.parts)
+            if kept is not chain:
+                instead[chain.serial] = kept
+                self.chains[chain.name] = kept
+        if instead:
+            for chain in made:  # those as well that reach themselves
+                chain.children = tuple([instead.get(child.serial, child) for child in chain.children])
+
+    def conditions(self, conditions: tuple[Condition, ...]) -> Resolved:
         """The conditions resolved, and what they read. Rules share conditions, so each is looked at once."""
         if not conditions:
-            return conditions, NOTHING
+            return ALWAYS
         found = self._looked_at.get(id(conditions))
         if found is None:
-            found = self._looked_at[id(conditions)] = self._look_at(conditions)
+            store = self._store
+            found = store.looked_at(conditions) if store is not None else None
+            self._looked_at[id(conditions)] = found = found or self._look_at(conditions)
         return found
 
-    def borders(self, conditions: tuple[Condition, ...], field: str) -> frozenset[int]:
-        """Where the conditions of a text change their mind about a field."""
-        key = id(conditions), field
-        found = self._borders.get(key)
-        if found is None:
-            resolved, reads = self.conditions(conditions)
-            found = self._borders[key] = frozenset(
-                border for condition in resolved if reads.fields & BIT[field]
-                for name, bounds in borders_in(condition) if name == field for border in bounds)
-        return found
-
-    def _look_at(self, conditions: tuple[Condition, ...]) -> tuple[tuple[Condition, ...], Reads]:
+    def _look_at(self, conditions: tuple[Condition, ...]) -> Resolved:
+        store = self._store
         reads = NOTHING
         for condition in conditions:
             noted = self._noted.get(id(condition))
@@ -153,13 +171,16 @@ class Compiler:
                 break
             reads = noted[1] if reads is NOTHING else reads | noted[1]
         else:
-            return conditions, reads
-        cached = self._resolved.get(conditions)
-        if cached is None:
+            return Resolved(conditions, reads) if store is None else store.simple(conditions, reads)
+        found = self._resolved.get(conditions)
+        if found is None:
             backend, facts, family = self._table.backend, self._facts, self._family
             whole = simplify(All(tuple(resolve(part, facts, family, backend) for part in conditions)))
-            cached = self._resolved[conditions] = whole.parts if isinstance(whole, All) else (whole,)
-        return cached, reads_of(All(cached))
+            parts = whole.parts if isinstance(whole, All) else (whole,)
+            reads = reads_of(All(parts))
+            found = Resolved(parts, reads) if store is None else store.resolved(parts, reads)
+            self._resolved[conditions] = found
+        return found
 
 
 def _is_simple(condition: Condition) -> bool:
@@ -167,6 +188,26 @@ def _is_simple(condition: Condition) -> bool:
     if isinstance(condition, In):
         return condition.values.bounds not in ((), (0,)) and condition.field not in ("iif_index", "oif_index")
     return isinstance(condition, Named | Unknown) or (isinstance(condition, Masked) and condition.mask != 0)
+
+
+def _callees_first(made: list[CompiledChain]) -> Iterator[CompiledChain]:
+    """The chains, each behind those that it calls; without those that reach themselves, and all that call these."""
+    waiting = {chain.serial: len(chain.children) for chain in made}
+    callers: dict[int, list[CompiledChain]] = {}
+    for chain in made:
+        for child in chain.children:
+            if child.serial in waiting:
+                callers.setdefault(child.serial, []).append(chain)
+            else:
+                waiting[chain.serial] -= 1
+    ready = [chain for chain in made if not waiting[chain.serial]]
+    while ready:
+        chain = ready.pop()
+        for caller in callers.get(chain.serial, ()):
+            waiting[caller.serial] -= 1
+            if not waiting[caller.serial]:
+                ready.append(caller)
+        yield chain
 
 
 def _close(made: list[CompiledChain]) -> None:
@@ -178,7 +219,7 @@ def _close(made: list[CompiledChain]) -> None:
     while changed:
         changed = False
         for chain in reversed(made):
-            for child in chain.children.values():
+            for child in chain.children:
                 if child.reads & ~chain.reads or child.whole & ~chain.whole:
                     chain.reads |= child.reads
                     chain.whole |= child.whole

@@ -14,6 +14,7 @@ from fwaudit.packet.fields import ICMPV6, MAX_PORT, STATE_ESTABLISHED, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet, overlap, united
 from fwaudit.path.admission import Admission
 from fwaudit.path.assume import Assumed
+from fwaudit.path.chain_store import ChainStore
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
@@ -33,12 +34,16 @@ _DESTINATION_PORTS = ("dport", "orig_dport", "reply_sport")
 
 
 class Engine:
-    """Answers questions about the packets of one host. Keeps what it learned, so that later answers are quick."""
+    """Answers questions about the packets of one host. Keeps what it learned, so that later answers are quick.
 
-    def __init__(self, host: Host) -> None:
+    ``store``: keeps what engines of several hosts have in common, which are used one after the other.
+    """
+
+    def __init__(self, host: Host, store: ChainStore | None = None) -> None:
         self.host = host
         self.fibs = {family: Fib(host, family) for family in (4, 6)}
-        self.tables = Tables(host, replace(facts_of(host), routing=RoutingFacts(host, self.fibs)))
+        self.tables = Tables(host, replace(facts_of(host), routing=RoutingFacts(host, self.fibs)), store)
+        self._evaluated_before = self.tables.evaluator.evaluations
         self.services = Services(host)
         self._source_ports: dict[tuple[int, int, str], tuple[IntervalSet, ...]] = {}
         self._blind = {family: _unread_rules(host, family) for family in (4, 6)}
@@ -47,7 +52,7 @@ class Engine:
     @property
     def evaluations(self) -> int:
         """How many chains were evaluated so far (a lost memory shows here before it shows in seconds)."""
-        return self.tables.evaluator.evaluations
+        return self.tables.evaluator.evaluations - self._evaluated_before
 
     def blind(self, family: int) -> bool:
         """True where there are rules of a family that could not be read: then nothing is certain."""

@@ -166,7 +166,8 @@ class Memory:
                 for base in self._tables.base_chains(family, hook, device)]
 
     def _group(self, name: object, family: int, chains: list[BaseChain], loose: int) -> Classes:
-        return Classes((name, family), [self._tables.chain(base, family) for base in chains], _EVERYTHING & ~loose)
+        compiled = [self._tables.chain(base, family) for base in chains]
+        return self._tables.classes((name, family), compiled, _EVERYTHING & ~loose)
 
 
 def _recall(rest: _Rest, walk: Walk, world: World, to: Answerer | None) -> IntervalSet:

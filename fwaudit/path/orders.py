@@ -142,7 +142,7 @@ def _writes(chain: CompiledChain) -> int:
     """The fields that rules of a chain and below it may change."""
     out = 0
     for each in chain.subtree():
-        for rule in each.texts.values():
+        for rule in each.rules.texts.values():
             target = rule.target
             if isinstance(target, SetMark):
                 out |= BIT[target.field]

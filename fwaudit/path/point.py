@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from fwaudit.model.condition import Condition
-from fwaudit.model.ruleset import Goto, Rule
+from fwaudit.model.ruleset import Goto, Rule, Table
 from fwaudit.packet.bounds import YES
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.path.assume import Assumed
@@ -54,14 +54,16 @@ class Given(NamedTuple):
     where: str
 
 
-def walk_chain(chain: CompiledChain, state: PacketState, peer: int, given: Given | None = None) -> Ways:
-    """Every outcome that one packet may come to in ``chain``. ``peer`` is the address that the state leaves open.
+def walk_chain(chain: CompiledChain, table: Table, state: PacketState, peer: int, given: Given | None = None) -> Ways:
+    """Every outcome that one packet may come to in ``chain``, which is of ``table``. ``peer`` is the address that the
+    state leaves open.
 
     Chains wait for those below them on a list of our own, since hostile rulesets nest deeply.
     """
     known: dict[tuple[object, ...], Ways] = {}
     asked = given.assumed.asked if given else 0
-    waiting: list[tuple[tuple[object, ...], _Work, int]] = [(chain.key(state), _walk(chain, state, peer, given), asked)]
+    waiting: list[tuple[tuple[object, ...], _Work, int]] = [
+        (chain.key(state), _walk(chain, table, state, peer, given), asked)]
     result: Ways | None = None
     while waiting:
         key, work, asked = waiting[-1]
@@ -80,15 +82,16 @@ def walk_chain(chain: CompiledChain, state: PacketState, peer: int, given: Given
                 result = {TOO_MANY: Fork()}
             else:
                 asked = given.assumed.asked if given else 0
-                waiting.append((key, _walk(below, here, peer, given), asked))
+                waiting.append((key, _walk(below, table, here, peer, given), asked))
     assert result is not None
     return result
 
 
-def _walk(chain: CompiledChain, state: PacketState, peer: int, given: Given | None) -> _Work:
+def _walk(chain: CompiledChain, table: Table, state: PacketState, peer: int, given: Given | None) -> _Work:
     ended: Ways = {}
     live: dict[Change, Fork] = {(): Fork()}
-    special = chain.special(state, each=True)  # without the rules that only log or count
+    special = chain.rules.special(state, each=True)  # without the rules that only log or count
+    shown = chain.shown(table)
     for place in special.candidates(state):
         if not live:
             break
@@ -102,19 +105,19 @@ def _walk(chain: CompiledChain, state: PacketState, peer: int, given: Given | No
             if given is None:
                 hit, doubts = _hits(conditions, here, peer)
             else:
-                number = chain.rules[place].number
+                number = shown[place].number
                 where = Place((chain.serial, place), f"{given.where} {chain.name} rule {number}")
                 hit, doubts = holds(conditions, here, peer, given.assumed, where), ()
             if not hit:
                 _keep(following, change, now)
                 continue
-            rule = chain.rules[place]
+            rule = shown[place]
             label = tuple([f"{doubt} [{chain.name} rule {rule.number}]" for doubt in doubts])
             taken = _joined(now, Fork((Met(chain.name, rule, label),), label))
             if doubts:
                 _keep(following, change, _joined(now, Fork((), label)))
-            if compiled.body is not None:
-                inner = yield compiled.body, here
+            if compiled.calls >= 0:
+                inner = yield chain.children[compiled.calls], here
                 for outcome, way in inner.items():
                     after = merge(change, outcome.change)
                     if given and outcome.change:

@@ -45,7 +45,7 @@ def unnamed_neighbour(tables: Tables, family: int, device: str, port: int) -> in
     """The destination port next to ``port`` that no rule of INPUT names, though a range of a rule may hold both."""
     borders = {0, MAX_PORT + 1}
     for chain in _chains(tables, family, device, ("input",)):
-        borders.update(chain.own_borders("dport"))
+        borders.update(chain.rules.borders("dport"))
     cuts = sorted(each for each in borders if each <= MAX_PORT + 1)
     near = [min(max(port, low), high - 1) for low, high in pairwise(cuts) if high - low >= _WIDE]
     return min(near, key=lambda each: abs(each - port), default=None)
@@ -58,7 +58,7 @@ def _chains(tables: Tables, family: int, device: str, hooks: tuple[Hook, ...]) -
 
 
 def _asked(chain: CompiledChain, proto: int) -> Iterator[IntervalSet]:
-    for compiled in chain.texts.values():
+    for compiled in chain.rules.texts.values():
         if compiled.reads & _BITS and proto in _protocols(compiled.conditions):
             for condition in compiled.conditions:
                 yield from _values(condition)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
 from fwaudit.netfilter.rule_list import ReadRow
 from fwaudit.packet.bounds import Bounds
+from fwaudit.packet.steps import StepFunction
 from fwaudit.path.match import match
 from fwaudit.path.reads import BIT
 from fwaudit.path.state import FIELD_INDEX, PacketState
 from fwaudit.records import NamedTuple
 
 if TYPE_CHECKING:
-    from fwaudit.path.compiled import CompiledRule
+    from fwaudit.path.compiled_rules import CompiledRule
 
 _DST, _SRC, _DPORT = FIELD_INDEX["dst"], FIELD_INDEX["src"], FIELD_INDEX["dport"]
 _INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")
@@ -42,15 +43,17 @@ class Specialised:
     packets.
 
     Of 10,000 rules about one address, port or range of ports each, `candidates` looks up the few that speak of the
-    packet's own. ``reached``: the rules that such packets meet, where that is known and the same for all of them.
+    packet's own. ``reached``: the rules that such packets meet, where that is known and the same for all of them;
+    ``folded``: then, what came of them, by the identities of what the chains that they call do.
     """
 
-    __slots__ = ("_buckets", "_general", "_ranges", "reached", "rows", "texts")
+    __slots__ = ("_buckets", "_general", "_ranges", "folded", "reached", "rows", "texts")
 
     def __init__(self, rows: list[ReadRow], divided: Divided, state: PacketState) -> None:
         self.rows = rows
         self.texts = _left(divided, state)
         self.reached: list[Reached] | None = None
+        self.folded: dict[tuple[int, ...], StepFunction] = {}
         self._general: list[int] = []
         self._buckets: dict[int, dict[int, list[int]]] = {}
         self._ranges: list[tuple[int, int, int]] = []

@@ -11,6 +11,8 @@ from fwaudit.netfilter.hooks import CONNTRACK, BaseChain, base_chains, nat_place
 from fwaudit.netfilter.tracking import tracked_families
 from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
+from fwaudit.path.chain_store import ChainStore
+from fwaudit.path.classes import Classes
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
 from fwaudit.path.orders import Order, orders
@@ -45,10 +47,14 @@ class Line(NamedTuple):
 
 
 class Tables:
-    """Base chains by hook, compiled chains by table, and the evaluator that remembers their results."""
+    """Base chains by hook, compiled chains by table, and the evaluator that remembers their results.
 
-    def __init__(self, host: Host, facts: Facts) -> None:
-        self.evaluator = ChainEvaluator()
+    ``store``: has chains of other hosts, and the evaluator of all of them; without one they are the host's own.
+    """
+
+    def __init__(self, host: Host, facts: Facts, store: ChainStore | None = None) -> None:
+        self.evaluator = ChainEvaluator() if store is None else store.evaluator
+        self._store = store
         self.below = Below(host)
         self._host = host
         self._tracked = tracked_families(host.ruleset)
@@ -60,7 +66,8 @@ class Tables:
         self._chains: dict[tuple[int, int, str], CompiledChain] = {}
         hooks = {chain.hook for table in host.ruleset.tables for chain in table.chains.values()}
         self.has_ingress, self.has_egress = "ingress" in hooks, "egress" in hooks
-        self._numbers = count(1)  # one number for each chain of the host: memories are kept under it
+        # one number for each chain: memories are kept under it
+        self._serials = count(1) if store is None else store.serials
 
     def base_chains(self, family: int, hook: Hook, device: str) -> tuple[BaseChain, ...]:
         """The base chains of a hook, in order; without those that cannot do anything."""
@@ -108,6 +115,12 @@ class Tables:
             table_key = (id(base.table), family)
             compiler = self._compilers.get(table_key)
             if compiler is None:
-                compiler = self._compilers[table_key] = Compiler(base.table, self._facts, family, self._numbers)
+                compiler = self._compilers[table_key] = Compiler(
+                    base.table, self._facts, family, self._serials, self._store)
             found = self._chains[key] = compiler.chain(base.chain.name)
         return found
+
+    def classes(self, name: object, chains: list[CompiledChain], exactly: int) -> Classes:
+        """As ``Classes(name, chains, exactly)``, which hosts may have in common as well."""
+        make = Classes if self._store is None else self._store.classes
+        return make(name, chains, exactly)

@@ -196,7 +196,7 @@ class Walk:
         """What may become of one packet in a base chain, with the rules that it met."""
         base = stop.base
         given = Given(self.assumed, base.table.name) if self.assumed else None
-        ways = walk_chain(stop.chain, world.state, peer, given)
+        ways = walk_chain(stop.chain, base.table, world.state, peer, given)
         single = len(ways) == 1
         for outcome, fork in ways.items():
             steps = tuple(self._step(base, hook, met, world.state) for met in fork.met)

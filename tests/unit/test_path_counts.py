@@ -122,7 +122,7 @@ def test_overlapping_ranges_of_ports_are_a_class_for_each_border_and_few_rules_e
     assert some.evaluations == len(ranges)
     chains = [made for compiler in some.tables._compilers.values() for made in compiler.chains.values()]
     for made in chains:
-        for special in made._special.values():
+        for special in made.rules._special.values():
             looked_at = [len(special.candidates(PacketState(4, 6, dport=low))) for low, _ in ranges]
             assert sum(looked_at) == sum(low <= first <= low + 3000 for first, _ in ranges for low in lows)
 
