@@ -17,12 +17,12 @@ be another object's tomorrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Sequence
 from itertools import count
 from typing import Final
 
 from fwaudit.model.condition import Condition
-from fwaudit.model.ruleset import Accept, Drop, Goto, Jump, Return
+from fwaudit.model.ruleset import Accept, ChangeSet, Drop, Goto, Jump, Return, Rule
 from fwaudit.netfilter.rule_list import RuleList
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.classes import Classes
@@ -31,10 +31,22 @@ from fwaudit.path.compiled_rules import CompiledRules, Part
 from fwaudit.path.reads import Reads
 from fwaudit.path.resolved import Resolved
 
-_MOST_RULES: Final = 1000
+MOST_RULES: Final = 1000
 """A chain with more rules is a host's own (a block list, 1,000 containers): to compare it costs more than it saves."""
 MOST_KEPT: Final = 100_000
 """So many rules, conditions, evaluations and borders of their results, after which a store is full."""
+
+
+class Content:
+    """What the rules of a chain say by themselves: ``chain`` as if nothing were below it, the names of the chains that
+    it ``calls``, and its texts. Without ``parts`` it is the host's own."""
+
+    __slots__ = ("calls", "chain", "parts")
+
+    def __init__(self, chain: CompiledChain, calls: tuple[str, ...], parts: list[Part] | None) -> None:
+        self.chain = chain
+        self.calls = calls
+        self.parts = parts
 
 
 class ChainStore:
@@ -47,6 +59,8 @@ class ChainStore:
         self.serials = count(1)
         self.evaluator = ChainEvaluator()
         self._held = 0
+        self._by_words: dict[Hashable, Content] = {}
+        self._contents: dict[Hashable, Content] = {}
         self._rules: dict[Hashable, CompiledRules] = {}
         self._chains: dict[Hashable, CompiledChain] = {}
         self._classes: dict[Hashable, Classes] = {}
@@ -84,23 +98,43 @@ class ChainStore:
 
     # ---- chains -----------------------------------------------------------------------------------------------------
 
-    def kept(self, chain: CompiledChain, family: int, parts_of: Callable[[CompiledChain], list[Part]]) -> CompiledChain:
-        """The chain that is kept in place of this one, which may be itself; or itself, where it is the host's own.
-        The chains that it calls must have been asked for before."""
-        if chain.is_inline or len(chain.source) > _MOST_RULES or not all(child.is_kept for child in chain.children):
-            return chain
-        parts = parts_of(chain)
-        key = family, chain.called(), chain.untracks, _rules_key(chain, parts)
-        rules = self._rules.get(key)
-        if rules is None:
-            rules = self._rules[key] = chain.ready(parts)
-            self._held += len(chain.source)
-        chain_key = rules, chain.name, chain.children
-        found = self._chains.get(chain_key)
+    def known(self, name: str, rules: Sequence[Rule], family: int) -> Content | None:
+        """What rules say, where the store has met their words before, and these do not depend on a host."""
+        words = _words(name, rules, family)
+        return self._by_words.get(words) if words is not None else None
+
+    def content(self, family: int, content: Content) -> Content:
+        """The one for all chains of that name with rules that say the same."""
+        parts, chain = content.parts, content.chain
+        if parts is None:
+            return content
+        rules = chain.source
+        found = self._contents.setdefault((family, chain.name, _said(rules, parts)), content)
+        self._held += len(rules) + 1
+        if all(part.resolved.conditions == part.said.conditions and not isinstance(part.said.target, ChangeSet)
+               for part in parts):
+            words = _words(chain.name, rules, family)
+            if words is not None:
+                self._by_words[words] = found
+        return found
+
+    def chain(self, content: Content, children: tuple[CompiledChain, ...]) -> CompiledChain:
+        """The chain of that content, which is kept, above these chains, which are kept."""
+        key = content, children
+        found = self._chains.get(key)
         if found is None:
-            chain.keep(rules)
-            found = self._chains[chain_key] = chain
+            found = self._chains[key] = content.chain.above(
+                next(self.serials), children, lambda chain: self._ready(content, chain))
             self._held += 1
+        return found
+
+    def _ready(self, content: Content, chain: CompiledChain) -> CompiledRules:
+        """Rules have all in common but the chains below them; and of these they know what they do to a packet."""
+        key = content, chain.called(), chain.untracks
+        found = self._rules.get(key)
+        if found is None:
+            assert content.parts is not None
+            found = self._rules[key] = chain.ready(content.chain.source, content.parts)
         return found
 
     def classes(self, name: object, chains: list[CompiledChain], exactly: int) -> Classes:
@@ -115,16 +149,27 @@ class ChainStore:
         return found
 
 
-def _rules_key(chain: CompiledChain, parts: list[Part]) -> Hashable:
-    """All that a chain's rules say, in order."""
-    said = {id(part.said): _part_key(part) for part in parts}
-    source = chain.source
-    if isinstance(source, RuleList):
-        return tuple([(said[id(row[0])], row[1], row[2]) for row in source.as_read()])
-    return tuple([said[id(rule)] for rule in source])
+def _words(name: str, rules: Sequence[Rule], family: int) -> Hashable | None:
+    """All that rules of a dump say, in the words of the dump, without what stands in front of them; None where they are
+    no dump's. The same words say the same in every dump of a family, but that one of them may be a chain or a target.
+    """
+    if not isinstance(rules, RuleList) or len(rules) > MOST_RULES:
+        return None
+    return (family, name, *[
+        (said.text, said.target.__class__, src, dst) if line[-1:] in ("", " ") else  # nothing or counters
+        (said.target.__class__, line.partition("] ")[2] if line[0] == "[" else line)
+        for said, src, dst, line in rules.as_read()])
 
 
-def _part_key(part: Part) -> Hashable:
+def _said(rules: Sequence[Rule], parts: list[Part]) -> Hashable:
+    """All that rules say, by value."""
+    said = {id(part.said): _part(part) for part in parts}
+    if isinstance(rules, RuleList):
+        return tuple([(said[id(row[0])], row[1], row[2]) for row in rules.as_read()])
+    return tuple([said[id(rule)] for rule in rules])
+
+
+def _part(part: Part) -> Hashable:
     kind = part.target.__class__
     if kind is Accept or kind is Drop or kind is Return:
         return part.resolved, kind

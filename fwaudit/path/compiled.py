@@ -31,13 +31,13 @@ class CompiledChain:
     ``asked``: without the addresses of its rules; ``done_to``: read by the chain's targets.
     ``untracks``: a rule takes the connection away, so that its state may change. ``inert``: nothing here does anything.
     ``compiler`` makes its texts ready when the chain is first walked: most chains never are. A chain that is kept for
-    other hosts (``is_kept``) has none, since a compiler is of one host.
+    other hosts (``is_kept``) has none, since a compiler is of one host, and its rules are ready.
     """
 
     __slots__ = ("_classes", "_compiler", "_rules", "_walked", "asked", "children", "done_to", "inert", "is_inline",
                  "is_kept", "key", "name", "named", "own_reads", "reads", "serial", "untracks", "whole")
 
-    def __init__(self, name: str, serial: int, rules: Sequence[Rule], compiler: Texts, *,
+    def __init__(self, name: str, serial: int, rules: Sequence[Rule], compiler: Texts | None, *,
                  is_inline: bool = False) -> None:
         self.name = name
         self.serial = serial
@@ -52,7 +52,7 @@ class CompiledChain:
         self.own_reads = self.reads = BIT["src"] * has_src | BIT["dst"] * has_dst
         self.asked = self.done_to = 0
         self._rules = rules
-        self._compiler: Texts | None = compiler
+        self._compiler = compiler
         self.key: Callable[[PacketState], tuple[object, ...]] = self._first_key
         """Two packets with the same key have the same fate in this chain (`Classes.key`)."""
         # made when first asked for
@@ -64,24 +64,30 @@ class CompiledChain:
         """The rules, made ready to be walked."""
         if self._walked is None:
             assert self._compiler is not None
-            self._walked = self.ready(self._compiler.parts(self))
+            self._walked = self.ready(self._rules, self._compiler.parts(self))
         return self._walked
 
-    def ready(self, parts: list[Part]) -> CompiledRules:
-        """The rules made ready, of their texts."""
-        return CompiledRules(self._rules, parts, self.called(), asked=self.asked, reads=self.own_reads,
+    def ready(self, rules: Sequence[Rule], parts: list[Part]) -> CompiledRules:
+        """These, which have these texts, made ready as rules of the chain."""
+        return CompiledRules(rules, parts, self.called(), asked=self.asked, reads=self.own_reads,
                              done_to=self.done_to, untracks=self.untracks)
 
     def called(self) -> tuple[Called, ...]:
         """What its rules have to know of the chains that they call."""
         return tuple([Called(child.inert, child.reads & CHANGED) for child in self.children])
 
-    def keep(self, rules: CompiledRules) -> None:
-        """From now on the chain may be one of several hosts: it knows nothing more of its first one."""
-        self._walked = rules
-        self._rules = ()
-        self._compiler = None
-        self.is_kept = True
+    def above(self, serial: int, children: tuple[CompiledChain, ...], kept: Callable[[CompiledChain], CompiledRules],
+              ) -> CompiledChain:
+        """A chain of the same rules that stands above these chains, for several hosts. ``kept``: its rules made ready.
+        """
+        out = CompiledChain(self.name, serial, (), None)
+        out.children, out.named, out.inert, out.untracks = children, self.named, self.inert, self.untracks
+        out.asked, out.own_reads, out.done_to = self.asked, self.own_reads, self.done_to
+        out.whole, out.reads = self.whole, self.reads
+        close([out])
+        out._walked = kept(out)
+        out.is_kept = True
+        return out
 
     def shown(self, table: Table) -> Sequence[Rule]:
         """The rules as ``table`` has them, of which the chain is. Another host's may say the same with other words in
@@ -113,3 +119,24 @@ class CompiledChain:
     def _first_key(self, state: PacketState) -> tuple[object, ...]:
         self.key = self.classes().key
         return self.key(state)
+
+
+def close(made: list[CompiledChain]) -> None:
+    """Tell each chain what the chains below it read and do.
+
+    Going backwards through ``made`` meets most children before their parents, so a few rounds settle it.
+    """
+    changed = True
+    while changed:
+        changed = False
+        for chain in reversed(made):
+            for child in chain.children:
+                if child.reads & ~chain.reads or child.whole & ~chain.whole:
+                    chain.reads |= child.reads
+                    chain.whole |= child.whole
+                    changed = True
+                if child.untracks and not chain.untracks:
+                    chain.untracks = changed = True
+                if chain.inert and not child.inert:
+                    chain.inert = False  # from the greatest fixed point: loops do not occur
+                    changed = True

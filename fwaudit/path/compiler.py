@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fwaudit.model.condition import All, Condition, In, Masked, Named, Unknown
 from fwaudit.model.ruleset import (
     Accept,
-    Chain,
     ChangeSet,
     Continue,
     Drop,
@@ -25,8 +24,8 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.rule_list import texts_of
-from fwaudit.path.chain_store import ChainStore
-from fwaudit.path.compiled import CompiledChain
+from fwaudit.path.chain_store import MOST_RULES, ChainStore, Content
+from fwaudit.path.compiled import CompiledChain, close
 from fwaudit.path.compiled_rules import Part
 from fwaudit.path.reads import NOTHING, Reads, read_by, reads_of
 from fwaudit.path.resolved import ALWAYS, Resolved
@@ -51,57 +50,104 @@ class Compiler:
 
     def chain(self, name: str) -> CompiledChain:
         """The compiled chain of that name, with its whole subtree."""
-        found = self.chains.get(name)
-        if found is None:
-            made: list[CompiledChain] = []
-            self._build(self._table.chains[name], made)
-            _close(made)
-            if self._store is not None:
-                self._exchange(made, self._store)
-            found = self.chains[name]
-        return found
+        if name not in self.chains:
+            if self._store is None:
+                self._build(name)
+            else:
+                self._recall(name, self._store)
+        return self.chains[name]
 
-    def _build(self, chain: Chain, made: list[CompiledChain]) -> None:
+    def _build(self, name: str) -> None:
         """Look at a chain and every chain below it; iterative, since hostile rulesets nest deeply."""
-        chains, looked_at = self.chains, self._looked_at
-        top = chains[chain.name] = self._new(chain.name, chain.rules, made)
+        chains = self.chains
+        top = chains[name] = self._new(name, self._table.chains[name].rules)
+        made = [top]
         work = [top]
         while work:
             current = work.pop()
-            fields = whole = 0
-            children: dict[int, CompiledChain] = {}
-            for said in texts_of(current.source):
-                target = said.target
-                kind = target.__class__
-                if kind is Jump or kind is Goto:
-                    name: str = target.chain  # type: ignore[union-attr]
-                    body = chains.get(name)
-                    if body is None:
-                        body = chains[name] = self._new(name, self._table.chains[name].rules, made)
-                        work.append(body)
-                    children[body.serial] = body
-                elif kind is Inline:
+            children = []
+            for target in self._look_at(current):
+                body: CompiledChain | None
+                if isinstance(target, Inline):
                     body = self._inline[current.serial, id(target)] = self._new(
-                        current.name, target.rules, made, is_inline=True)  # type: ignore[union-attr]
-                    work.append(body)
-                    children[body.serial] = body
-                elif kind is Accept or kind is Drop:  # as most of the others are
-                    current.inert = False
+                        current.name, target.rules, is_inline=True)
                 else:
-                    self._do(current, self._seen(target))
-                conditions = said.conditions
-                if conditions:
-                    reads = (looked_at.get(id(conditions)) or self.conditions(conditions)).reads
-                    fields |= reads.fields
-                    whole |= reads.whole
-                    if reads.named:
-                        current.named |= reads.named
+                    body = chains.get(target.chain)
+                    if body is not None:
+                        children.append(body)
+                        continue
+                    body = chains[target.chain] = self._new(target.chain, self._table.chains[target.chain].rules)
+                children.append(body)
+                made.append(body)
+                work.append(body)
             if children:
-                current.children = tuple(children.values())
-            current.asked = fields
-            current.own_reads |= fields
-            current.whole = whole
-            current.reads = current.own_reads | current.done_to
+                current.children = tuple(children)
+        close(made)
+
+    def _recall(self, top: str, store: ChainStore) -> None:
+        """As `_build`, with chains of the store for all that say the same; those below before those above."""
+        table, family, chains = self._table, self._family, self.chains
+        seen: set[str] = set()
+        work: list[tuple[str, Content | None]] = [(top, None)]
+        while work:
+            name, content = work.pop()
+            if content is not None:
+                children = tuple([chains[each] for each in content.calls if each in chains])
+                if content.parts is not None and len(children) == len(content.calls) and all(
+                        child.is_kept for child in children):
+                    chains[name] = store.chain(content, children)
+                elif name not in chains:  # it is in a circle, or has something of the host's own in it
+                    self._build(name)
+            elif name not in chains and name not in seen:
+                seen.add(name)
+                rules = table.chains[name].rules
+                content = store.known(name, rules, family) or store.content(
+                    family, self._content(name, rules))
+                work.append((name, content))
+                work += [(each, None) for each in content.calls]
+
+    def _content(self, name: str, rules: Sequence[Rule]) -> Content:
+        """What the rules of a chain say by themselves."""
+        chain = CompiledChain(name, 0, rules, None)
+        calls = self._look_at(chain)
+        if any(isinstance(target, Inline) for target in calls) or len(rules) > MOST_RULES:
+            inside = [rule.target for target in calls if isinstance(target, Inline) for rule in _inside(target)]
+            return Content(chain, tuple(dict.fromkeys(
+                target.chain for target in (*calls, *inside) if isinstance(target, Jump | Goto))), None)
+        places = {target.chain: place for place, target in enumerate(calls) if isinstance(target, Jump | Goto)}
+        return Content(chain, tuple(places), [
+            Part(said, self._seen(said.target), self.conditions(said.conditions),
+                 places[said.target.chain] if isinstance(said.target, Jump | Goto) else -1)
+            for said in texts_of(rules)])
+
+    def _look_at(self, chain: CompiledChain) -> Iterable[Jump | Goto | Inline]:
+        """Note what a chain's own rules read and do; the different calls of other chains."""
+        looked_at = self._looked_at
+        calls: dict[str | int, Jump | Goto | Inline] = {}
+        fields = whole = 0
+        for said in texts_of(chain.source):
+            target = said.target
+            kind = target.__class__
+            if kind is Jump or kind is Goto:
+                calls.setdefault(target.chain, target)  # type: ignore[union-attr, arg-type]
+            elif kind is Inline:
+                calls[id(target)] = target  # type: ignore[assignment]
+            elif kind is Accept or kind is Drop:  # as most of the others are
+                chain.inert = False
+            else:
+                self._do(chain, self._seen(target))
+            conditions = said.conditions
+            if conditions:
+                reads = (looked_at.get(id(conditions)) or self.conditions(conditions)).reads
+                fields |= reads.fields
+                whole |= reads.whole
+                if reads.named:
+                    chain.named |= reads.named
+        chain.asked = fields
+        chain.own_reads |= fields
+        chain.whole = whole
+        chain.reads = chain.own_reads | chain.done_to
+        return calls.values()
 
     @staticmethod
     def _do(chain: CompiledChain, target: Target) -> None:
@@ -131,23 +177,8 @@ class Compiler:
         bit = self._facts.changes.bits.get(target.set_key, 0) if isinstance(target, ChangeSet) else 0
         return SetMark("in_sets", bit, bit) if bit else target
 
-    def _new(self, name: str, rules: Sequence[Rule], made: list[CompiledChain], *, is_inline: bool = False,
-             ) -> CompiledChain:
-        made.append(CompiledChain(name, next(self._serials), rules, self, is_inline=is_inline))
-        return made[-1]
-
-    def _exchange(self, made: list[CompiledChain], store: ChainStore) -> None:
-        """Put chains of the store in the place of those that say the same."""
-        instead: dict[int, CompiledChain] = {}
-        for chain in _callees_first(made):
-            chain.children = tuple([instead.get(child.serial, child) for child in chain.children])
-            kept = store.kept(chain, self._family, self.parts)
-            if kept is not chain:
-                instead[chain.serial] = kept
-                self.chains[chain.name] = kept
-        if instead:
-            for chain in made:  # those as well that reach themselves
-                chain.children = tuple([instead.get(child.serial, child) for child in chain.children])
+    def _new(self, name: str, rules: Sequence[Rule], *, is_inline: bool = False) -> CompiledChain:
+        return CompiledChain(name, next(self._serials), rules, self, is_inline=is_inline)
 
     def conditions(self, conditions: tuple[Condition, ...]) -> Resolved:
         """The conditions resolved, and what they read. Rules share conditions, so each is looked at once."""
@@ -157,10 +188,10 @@ class Compiler:
         if found is None:
             store = self._store
             found = store.looked_at(conditions) if store is not None else None
-            self._looked_at[id(conditions)] = found = found or self._look_at(conditions)
+            self._looked_at[id(conditions)] = found = found or self._resolve(conditions)
         return found
 
-    def _look_at(self, conditions: tuple[Condition, ...]) -> Resolved:
+    def _resolve(self, conditions: tuple[Condition, ...]) -> Resolved:
         store = self._store
         reads = NOTHING
         for condition in conditions:
@@ -190,42 +221,11 @@ def _is_simple(condition: Condition) -> bool:
     return isinstance(condition, Named | Unknown) or (isinstance(condition, Masked) and condition.mask != 0)
 
 
-def _callees_first(made: list[CompiledChain]) -> Iterator[CompiledChain]:
-    """The chains, each behind those that it calls; without those that reach themselves, and all that call these."""
-    waiting = {chain.serial: len(chain.children) for chain in made}
-    callers: dict[int, list[CompiledChain]] = {}
-    for chain in made:
-        for child in chain.children:
-            if child.serial in waiting:
-                callers.setdefault(child.serial, []).append(chain)
-            else:
-                waiting[chain.serial] -= 1
-    ready = [chain for chain in made if not waiting[chain.serial]]
-    while ready:
-        chain = ready.pop()
-        for caller in callers.get(chain.serial, ()):
-            waiting[caller.serial] -= 1
-            if not waiting[caller.serial]:
-                ready.append(caller)
-        yield chain
-
-
-def _close(made: list[CompiledChain]) -> None:
-    """Tell each chain what the chains below it read and do.
-
-    Going backwards through ``made`` meets most children before their parents, so a few rounds settle it.
-    """
-    changed = True
-    while changed:
-        changed = False
-        for chain in reversed(made):
-            for child in chain.children:
-                if child.reads & ~chain.reads or child.whole & ~chain.whole:
-                    chain.reads |= child.reads
-                    chain.whole |= child.whole
-                    changed = True
-                if child.untracks and not chain.untracks:
-                    chain.untracks = changed = True
-                if chain.inert and not child.inert:
-                    chain.inert = False  # from the greatest fixed point: loops do not occur
-                    changed = True
+def _inside(inline: Inline) -> Iterator[Rule]:
+    """The rules of an unnamed chain, and of those in it."""
+    todo = [inline]
+    while todo:
+        for rule in todo.pop().rules:
+            yield rule
+            if isinstance(rule.target, Inline):
+                todo.append(rule.target)
