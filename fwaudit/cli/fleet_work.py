@@ -34,10 +34,9 @@ class _Kept:
 
     @classmethod
     def renew(cls) -> None:
-        """Forget all. What is kept lies in circles, and is older than what is looked through between two snapshots."""
+        """Forget all."""
+        cls.store.close()
         cls.store = ChainStore()
-        if not gc.isenabled():
-            gc.collect()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from itertools import count
 from typing import Final
 
 from fwaudit.model.condition import Condition
-from fwaudit.model.ruleset import Accept, ChangeSet, Drop, Goto, Jump, Return, Rule
+from fwaudit.model.ruleset import Accept, ChangeSet, Drop, Goto, Jump, Return, Rule, Ruleset
 from fwaudit.netfilter.rule_list import RuleList
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.classes import Classes
@@ -33,8 +33,11 @@ from fwaudit.path.resolved import Resolved
 
 MOST_RULES: Final = 1000
 """A chain with more rules is a host's own (a block list, 1,000 containers): to compare it costs more than it saves."""
-MOST_KEPT: Final = 100_000
-"""So many rules, conditions, evaluations and borders of their results, after which a store is full."""
+MOST_KEPT: Final = 20_000
+"""So many rules, conditions, evaluations and borders of their results make a store full: 20 MB. A host with ufw and
+three containers, all of whose names and addresses are its own, brings 200 of them: one in a hundred begins anew."""
+_MOST_OF_A_HOST: Final = 10_000
+"""A host with more rules than this shares none: it would fill the store."""
 
 
 class Content:
@@ -75,6 +78,15 @@ class ChainStore:
     def is_full(self) -> bool:
         """Whether the next engine should have a store of its own."""
         return len(self) > MOST_KEPT or self.evaluator.gave_up
+
+    def takes(self, ruleset: Ruleset) -> bool:
+        """Whether chains of these rules are to be kept."""
+        return sum([len(chain.rules) for table in ruleset.tables for chain in table.chains.values()]) <= _MOST_OF_A_HOST
+
+    def close(self) -> None:
+        """Take apart what lies in circles, so that nobody has to look for it; the store is of no use afterwards."""
+        for chain in self._chains.values():
+            chain.close()
 
     # ---- conditions -------------------------------------------------------------------------------------------------
 

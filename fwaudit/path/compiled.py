@@ -89,6 +89,10 @@ class CompiledChain:
         out.is_kept = True
         return out
 
+    def close(self) -> None:
+        """Forget what refers to the chain itself; it can not be walked any more."""
+        del self.key, self._classes
+
     def shown(self, table: Table) -> Sequence[Rule]:
         """The rules as ``table`` has them, of which the chain is. Another host's may say the same with other words in
         their comments and other counters, or the same host's in another table."""

@@ -42,6 +42,10 @@ _PLACES = {"src": 1, "dst": 2}
 _GOING_ON = (SetMark, CopyMark, NoTrack, Template, Continue, Jump, Inline)
 
 
+_MOST_WALKED = 64
+"""Kinds of packets for which the rows that are left are kept; walking single packets asks once for each packet."""
+
+
 class Called(NamedTuple):
     """What the rules of a chain have to know of one that they call: whether it does anything to a packet, and what of
     all that rules may change it asks about."""
@@ -180,6 +184,8 @@ class CompiledRules:
         key = self._early(state)
         found = known.get(key)
         if found is None:
+            if each and len(known) >= _MOST_WALKED:
+                known.clear()  # names of interfaces differ from host to host
             if self._divided is None:
                 self._divided = divide(self.texts, LATE | BIT["ct_state"] if self._untracks else LATE)
             found = known[key] = Specialised(self.rows if each else self.runs, self._divided, state)

@@ -91,14 +91,16 @@ class Compiler:
         work: list[tuple[str, Content | None]] = [(top, None)]
         while work:
             name, content = work.pop()
+            if name in chains:
+                continue
             if content is not None:
                 children = tuple([chains[each] for each in content.calls if each in chains])
                 if content.parts is not None and len(children) == len(content.calls) and all(
                         child.is_kept for child in children):
                     chains[name] = store.chain(content, children)
-                elif name not in chains:  # it is in a circle, or has something of the host's own in it
+                else:  # it is in a circle, or has something of the host's own in it
                     self._build(name)
-            elif name not in chains and name not in seen:
+            elif name not in seen:
                 seen.add(name)
                 rules = table.chains[name].rules
                 content = store.known(name, rules, family) or store.content(
@@ -109,6 +111,7 @@ class Compiler:
     def _content(self, name: str, rules: Sequence[Rule]) -> Content:
         """What the rules of a chain say by themselves."""
         chain = CompiledChain(name, 0, rules, None)
+        chain.close()  # it is never walked itself
         calls = self._look_at(chain)
         if any(isinstance(target, Inline) for target in calls) or len(rules) > MOST_RULES:
             inside = [rule.target for target in calls if isinstance(target, Inline) for rule in _inside(target)]

@@ -53,6 +53,8 @@ class Tables:
     """
 
     def __init__(self, host: Host, facts: Facts, store: ChainStore | None = None) -> None:
+        if store is not None and not store.takes(host.ruleset):
+            store = None
         self.evaluator = ChainEvaluator() if store is None else store.evaluator
         self._store = store
         self.below = Below(host)
