@@ -34,8 +34,8 @@ from fwaudit.path.resolved import Resolved
 MOST_RULES: Final = 1000
 """A chain with more rules is a host's own (a block list, 1,000 containers): to compare it costs more than it saves."""
 MOST_KEPT: Final = 20_000
-"""So many rules, conditions, evaluations and borders of their results make a store full: 20 MB. A host with ufw and
-three containers, all of whose names and addresses are its own, brings 200 of them: one in a hundred begins anew."""
+"""So many rules, conditions, evaluations and borders of their results make a store full: 16 MB. A host with ufw and
+three containers, all of whose names and addresses are its own, brings 230 of them: one in 87 begins anew."""
 _MOST_OF_A_HOST: Final = 10_000
 """A host with more rules than this shares none: it would fill the store."""
 
@@ -122,12 +122,14 @@ class ChainStore:
             return content
         rules = chain.source
         found = self._contents.setdefault((family, chain.name, _said(rules, parts)), content)
-        self._held += len(rules) + 1
+        if found is content:
+            self._held += len(rules) + 1
         if all(part.resolved.conditions == part.said.conditions and not isinstance(part.said.target, ChangeSet)
                for part in parts):
             words = _words(chain.name, rules, family)
             if words is not None:
                 self._by_words[words] = found
+                self._held += len(rules)
         return found
 
     def chain(self, content: Content, children: tuple[CompiledChain, ...]) -> CompiledChain:
