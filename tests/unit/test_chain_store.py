@@ -109,6 +109,20 @@ def test_the_same_words_may_be_a_target_here_and_a_chain_there() -> None:
         assert outcome.disposition == wanted
 
 
+def test_a_chain_below_that_ends_tracking_is_not_like_one_that_sets_a_mark() -> None:
+    """Both change what later rules ask about, so that the rules above them are alike in all but that."""
+    store = ChainStore()
+    for target in ("MARK --set-xmark 0x1/0xffffffff", "CT --notrack", "MARK --set-xmark 0x1/0xffffffff"):
+        rules = ["*raw", ":PREROUTING ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]", ":below - [0:0]", "-A PREROUTING -j below",
+                 "-A PREROUTING -m conntrack --ctstate UNTRACKED -j DROP", f"-A below -j {target}", "COMMIT", ""]
+        found = host(Ruleset(parse("\n".join(rules), family=4, backend="nft", source="test").tables))
+        query = Query(4, "eth0", DEVICES["eth0"], 6, 22, STRANGER)
+        some = Engine(found, store)
+        outcome, = some.reach(query).outcomes
+        assert outcome.disposition == some.trace(query).disposition
+        assert (outcome.disposition == "dropped") == (target == "CT --notrack")
+
+
 @pytest.mark.parametrize("kind", [Jump, Goto])
 def test_chains_in_a_circle_are_the_hosts_own(kind: type) -> None:
     """No kernel has them, but a file may."""
