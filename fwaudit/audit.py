@@ -13,11 +13,11 @@ from fwaudit.model.host import Host
 from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.parse.host import parse_host
-from fwaudit.path.chain_store import ChainStore
 from fwaudit.path.engine import Engine
 
 if TYPE_CHECKING:
     from fwaudit.model.compliance import Checked
+    from fwaudit.path.chain_store import ChainStore
 
 
 def audit(snapshot: Snapshot, store: ChainStore | None = None) -> Report:

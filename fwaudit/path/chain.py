@@ -18,12 +18,11 @@ from fwaudit.model.ruleset import Goto
 from fwaudit.packet.bounds import MAYBE, NO, YES, Bounds
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.packet.steps import StepFunction
-from fwaudit.path.compiled import CompiledChain
-from fwaudit.path.compiled_rules import CompiledRule, CompiledRules
+from fwaudit.path.compiled import CompiledChain, CompiledRules
 from fwaudit.path.match import among, match
 from fwaudit.path.outcome import GO_ON, TOO_MANY, change_of, changed
 from fwaudit.path.outcome_steps import OutcomeSteps
-from fwaudit.path.special import Reached, Specialised
+from fwaudit.path.special import CompiledRule, Reached, Specialised
 from fwaudit.path.state import PacketState
 
 _MOST_RULES = 300_000

@@ -26,30 +26,15 @@ from fwaudit.model.ruleset import Accept, ChangeSet, Drop, Goto, Jump, Return, R
 from fwaudit.netfilter.rule_list import RuleList
 from fwaudit.path.chain import ChainEvaluator
 from fwaudit.path.classes import Classes
-from fwaudit.path.compiled import CompiledChain
-from fwaudit.path.compiled_rules import CompiledRules, Part
-from fwaudit.path.reads import Reads
-from fwaudit.path.resolved import Resolved
+from fwaudit.path.compiled import MOST_RULES, CompiledChain, CompiledRules, Content
+from fwaudit.path.reads import Reads, Resolved
+from fwaudit.path.special import Part
 
-MOST_RULES: Final = 1000
-"""A chain with more rules is a host's own (a block list, 1,000 containers): to compare it costs more than it saves."""
 MOST_KEPT: Final = 20_000
 """So many rules, conditions, evaluations and borders of their results make a store full: 16 MB. A host with ufw and
 three containers, all of whose names and addresses are its own, brings 230 of them: one in 87 begins anew."""
 _MOST_OF_A_HOST: Final = 10_000
 """A host with more rules than this shares none: it would fill the store."""
-
-
-class Content:
-    """What the rules of a chain say by themselves: ``chain`` as if nothing were below it, the names of the chains that
-    it ``calls``, and its texts. Without ``parts`` it is the host's own."""
-
-    __slots__ = ("calls", "chain", "parts")
-
-    def __init__(self, chain: CompiledChain, calls: tuple[str, ...], parts: list[Part] | None) -> None:
-        self.chain = chain
-        self.calls = calls
-        self.parts = parts
 
 
 class ChainStore:

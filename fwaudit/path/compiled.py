@@ -1,19 +1,144 @@
-"""A chain as the engine has it: its rules, the chains below it, and what all these read of a packet and do."""
+"""Chains made ready to be walked: what a chain's subtree reads of a packet, and which packets it does not tell apart.
+
+What rules of a chain have in common is there once (`CompiledRule`); a rule is the row of the dump that it came from,
+and its addresses, which differ from rule to rule, are looked at last. That way 30,000 blocked networks are one text,
+and compiling them is reading their addresses (docs/performance.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import itemgetter
+from typing import Final, Protocol
 
 from fwaudit.model.condition import Named
 from fwaudit.model.ruleset import Rule, Table
-from fwaudit.netfilter.rule_list import RuleList
-from fwaudit.path.classes import Classes
-from fwaudit.path.compiled_rules import Called, CompiledRules, Part
-from fwaudit.path.reads import BIT, CHANGED
-from fwaudit.path.state import PacketState
+from fwaudit.netfilter.rule_list import ReadRow, RuleList
+from fwaudit.path.classes import Classes, merged
+from fwaudit.path.outcome import Change
+from fwaudit.path.reads import BIT, CHANGED, LATE, read_by
+from fwaudit.path.special import Called, CompiledRule, Divided, Part, Specialised, divide
+from fwaudit.path.state import FIELD_INDEX, PacketState
 
+_PLACES = {"src": 1, "dst": 2}
+_MOST_WALKED = 64
+"""Kinds of packets for which the rows that are left are kept; walking single packets asks once for each packet."""
 _NO_NAMES: frozenset[Named] = frozenset()
+MOST_RULES: Final = 1000
+"""A chain with more rules is a host's own (a block list, 1,000 containers): to compare it costs more than it saves."""
+
+
+class CompiledRules:
+    """The rules of a chain. They know of the chains below what these do to a packet, and nothing else; and nothing of
+    the host. So chains of the same rules may have them in common, on one host or on many.
+
+    ``rules``: all of them. ``parts``: each different text. ``called``: the chains that they call.
+    ``asked``: what the rules read without their addresses; ``reads``: with them; ``done_to``, ``untracks``: as of
+    `CompiledChain`.
+
+    Texts, comments and counters of ``rules`` are not to be shown to anybody, since they may be those of another host
+    (`CompiledChain.shown`).
+    """
+
+    __slots__ = ("_asked", "_called", "_divided", "_early", "_later", "_meddles", "_own_borders", "_parts", "_reads",
+                 "_rules", "_runs", "_special", "_special_rows", "_texts", "_untracks", "is_early")
+
+    def __init__(self, rules: Sequence[Rule], parts: Sequence[Part], called: Sequence[Called], *, asked: int,
+                 reads: int, done_to: int, untracks: bool) -> None:
+        self._rules = rules
+        self._parts = parts
+        self._called = called
+        self._asked = asked
+        self._reads = reads
+        self._untracks = untracks
+        self._meddles = bool((reads | done_to) & CHANGED or any(each.reads for each in called))
+        self.is_early = not (reads & LATE or done_to)
+        """Whether packets for which the chain is specialised alike meet the same rules of it, whatever their numbers
+        are."""
+        # made when first asked for
+        self._runs: list[ReadRow] | None = None
+        self._texts: dict[int, CompiledRule] | None = None
+        self._own_borders: dict[str, Collection[int]] = {}
+        self._early: Callable[[PacketState], object] | None = None
+        self._special: dict[object, Specialised] = {}
+        self._special_rows: dict[object, Specialised] = {}
+        self._divided: Divided | None = None
+        self._later: list[int] | None = None
+
+    @property
+    def rows(self) -> list[ReadRow]:
+        """Each rule as a row, by text, with its addresses."""
+        rules = self._rules
+        return rules.rows() if isinstance(rules, RuleList) else [(rule, None, None, "") for rule in rules]
+
+    @property
+    def runs(self) -> list[ReadRow]:
+        """The rows, with a row for each run of rules that are alike but for their addresses (`RuleList.runs`)."""
+        if self._runs is None:
+            self._runs = self._rules.runs() if isinstance(self._rules, RuleList) else self.rows
+        return self._runs
+
+    @property
+    def texts(self) -> dict[int, CompiledRule]:
+        """The compiled rule of each different text, by the text's identity."""
+        if self._texts is None:
+            called = self._called
+            self._texts = {id(said): CompiledRule(target, resolved.conditions, resolved.reads.fields, calls,
+                                                  called[calls] if calls >= 0 else None)
+                           for said, target, resolved, calls in self._parts}
+        return self._texts
+
+    def borders(self, field: str) -> Collection[int]:
+        """Where rules of the chain change their mind about a field, in order."""
+        known = self._own_borders.get(field)
+        if known is None:
+            known = self._own_borders[field] = merged(self._borders(field, self.runs))
+        return known
+
+    def borders_of_each(self, field: str) -> Collection[int]:
+        """As `borders`, and where it is another rule that a packet meets, of several that do the same."""
+        return set().union(*self._borders(field, self.rows))
+
+    def _borders(self, field: str, rows: list[ReadRow]) -> list[Collection[int]]:
+        """The borders of each text and of each row; those of one set are in order."""
+        found: list[Collection[int]] = []
+        if self._asked & BIT[field]:
+            found += [part.resolved.borders(field) for part in self._parts if part.resolved.conditions]
+        place = _PLACES.get(field)
+        if place is not None:
+            found += [row[place].bounds for row in rows if row[place] is not None]  # type: ignore[union-attr]
+        return found
+
+    def special(self, state: PacketState, *, each: bool = False) -> Specialised:
+        """The runs, or each row, that are left when all is known that they ask but addresses, ports and marks."""
+        if self._early is None:
+            early = self._reads & ~LATE
+            self._early = itemgetter(0, *(index for name, index in FIELD_INDEX.items() if early & BIT[name]))
+        known = self._special_rows if each else self._special
+        key = self._early(state)
+        found = known.get(key)
+        if found is None:
+            if each and len(known) >= _MOST_WALKED:
+                known.clear()  # names of interfaces differ from host to host
+            if self._divided is None:
+                self._divided = divide(self.texts, LATE | BIT["ct_state"] if self._untracks else LATE)
+            found = known[key] = Specialised(self.rows if each else self.runs, self._divided, state)
+        return found
+
+    def asks_later(self, position: int, change: Change) -> bool:
+        """Whether rules behind the run at ``position``, or below these, ask about a field that ``change`` changes."""
+        if not change or not self._meddles:
+            return False
+        if self._later is None:
+            asked = {said: _asks(compiled) for said, compiled in self.texts.items() if not compiled.goes_on}
+            self._later = []
+            seen = 0
+            for row in reversed(self.runs):
+                self._later.append(seen)
+                seen |= asked.get(id(row[0]), 0)
+            self._later.reverse()
+        later = self._later[position]
+        return any(BIT[name] & later for name, _, _ in change)
 
 
 class Texts(Protocol):
@@ -125,6 +250,18 @@ class CompiledChain:
         return self.key(state)
 
 
+class Content:
+    """What the rules of a chain say by themselves: ``chain`` as if nothing were below it, the names of the chains that
+    it ``calls``, and its texts. Without ``parts`` it is the host's own."""
+
+    __slots__ = ("calls", "chain", "parts")
+
+    def __init__(self, chain: CompiledChain, calls: tuple[str, ...], parts: list[Part] | None) -> None:
+        self.chain = chain
+        self.calls = calls
+        self.parts = parts
+
+
 def close(made: list[CompiledChain]) -> None:
     """Tell each chain what the chains below it read and do.
 
@@ -144,3 +281,9 @@ def close(made: list[CompiledChain]) -> None:
                 if chain.inert and not child.inert:
                     chain.inert = False  # from the greatest fixed point: loops do not occur
                     changed = True
+
+
+def _asks(compiled: CompiledRule) -> int:
+    """Which fields that may be changed a rule asks about, and the chains below it."""
+    below = compiled.called.reads if compiled.called is not None else 0
+    return CHANGED & (compiled.reads | read_by(compiled.target)) | below

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fwaudit.model.condition import All, Condition, In, Masked, Named, Unknown
 from fwaudit.model.ruleset import (
@@ -24,11 +25,12 @@ from fwaudit.model.ruleset import (
 from fwaudit.netfilter.denote import resolve, simplify
 from fwaudit.netfilter.facts import Facts
 from fwaudit.netfilter.rule_list import texts_of
-from fwaudit.path.chain_store import MOST_RULES, ChainStore, Content
-from fwaudit.path.compiled import CompiledChain, close
-from fwaudit.path.compiled_rules import Part
-from fwaudit.path.reads import NOTHING, Reads, read_by, reads_of
-from fwaudit.path.resolved import ALWAYS, Resolved
+from fwaudit.path.compiled import MOST_RULES, CompiledChain, Content, close
+from fwaudit.path.reads import ALWAYS, NOTHING, Reads, Resolved, read_by, reads_of
+from fwaudit.path.special import Part
+
+if TYPE_CHECKING:
+    from fwaudit.path.chain_store import ChainStore  # a fleet's business alone
 
 
 class Compiler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fwaudit.model.host import Host
 from fwaudit.model.verdict import Outcome, Query, Reach, Trace
@@ -14,7 +14,6 @@ from fwaudit.packet.fields import ICMPV6, MAX_PORT, STATE_ESTABLISHED, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet, overlap, united
 from fwaudit.path.admission import Admission
 from fwaudit.path.assume import Assumed
-from fwaudit.path.chain_store import ChainStore
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
 from fwaudit.path.journey import Journey
@@ -26,6 +25,9 @@ from fwaudit.path.source_ports import special_source_ports
 from fwaudit.path.state import PEER, PORT_FIELDS, PacketState, but
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
+
+if TYPE_CHECKING:
+    from fwaudit.path.chain_store import ChainStore
 
 _WRITES = re.compile(r"--(?:add|del|map)-set (\S+)|\b(?:add|update|delete) @(\S+)")
 """A set that a rule writes to, in a rule's text."""

@@ -1,25 +1,88 @@
-"""The rules of one chain that are left for packets alike in interfaces, protocol and state, with an index."""
+"""What the rules of a chain say, and those that are left for packets alike in interfaces, protocol and state, with an
+index."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fwaudit.model.condition import All, AnyOf, Condition, Exists, In, Masked, Named, Not, Unknown
+from fwaudit.model.ruleset import (
+    Continue,
+    CopyMark,
+    Goto,
+    Inline,
+    Jump,
+    NoTrack,
+    Rule,
+    SetMark,
+    Target,
+    Template,
+    Undecidable,
+)
 from fwaudit.netfilter.rule_list import ReadRow
+from fwaudit.netfilter.rule_text import RuleText
 from fwaudit.packet.bounds import Bounds
 from fwaudit.packet.steps import StepFunction
 from fwaudit.path.match import match
-from fwaudit.path.reads import BIT
+from fwaudit.path.outcome import Outcome, plain_outcome
+from fwaudit.path.reads import BIT, Resolved
 from fwaudit.path.state import FIELD_INDEX, PacketState
 from fwaudit.records import NamedTuple
-
-if TYPE_CHECKING:
-    from fwaudit.path.compiled_rules import CompiledRule
 
 _DST, _SRC, _DPORT = FIELD_INDEX["dst"], FIELD_INDEX["src"], FIELD_INDEX["dport"]
 _INDEXED = ("dst", "dport", "orig_dport", "orig_dst", "src")
 Exact = tuple[int, int] | None
 """(index of a field, its one value) that a rule is about."""
+_GOING_ON = (SetMark, CopyMark, NoTrack, Template, Continue, Jump, Inline)
+
+
+class Called(NamedTuple):
+    """What the rules of a chain have to know of one that they call: whether it does anything to a packet, and what of
+    all that rules may change it asks about."""
+
+    inert: bool
+    reads: int
+
+
+class Part(NamedTuple):
+    """A text of a chain: what it says, its target as rules behind it see that, its conditions, and of a Jump, Goto or
+    Inline the place of the chain among those that are called (else -1)."""
+
+    said: RuleText | Rule
+    target: Target
+    resolved: Resolved
+    calls: int
+
+
+class CompiledRule:
+    """What rules of a chain say that are alike but for their addresses: their other conditions, resolved, as a
+    conjunction, and their target. ``reads``: the fields that the conditions read, as bits. ``calls``: the place of the
+    chain of a Jump, Goto or Inline among `CompiledChain.children`, which ``called`` tells about; else -1 and None.
+
+    ``always``: its outcome for every peer, once the evaluator of the chain's engines made it.
+    """
+
+    __slots__ = ("_plain", "always", "called", "calls", "conditions", "ends_chain", "goes_on", "reads", "target")
+
+    def __init__(self, target: Target, conditions: tuple[Condition, ...], reads: int, calls: int = -1,
+                 called: Called | None = None) -> None:
+        self.target = target
+        self.conditions = conditions
+        self.reads = reads
+        self.calls = calls
+        self.called = called
+        self.always: StepFunction | None = None
+        self._plain: Outcome | bool | None = False
+        self.ends_chain = target.terminal if isinstance(target, Undecidable) else not isinstance(target, _GOING_ON)
+        """Whether nothing behind the rule is met once it matches."""
+        self.goes_on = not isinstance(target, Goto) and (  # even an empty chain of a Goto does not come back
+            isinstance(target, Continue) or (called is not None and called.inert))
+        """Whether the packet is at the next rule afterwards, as it was, whether the rule matches or not."""
+
+    @property
+    def plain(self) -> Outcome | None:
+        """The outcome of a target that ends the chain; None where the packet goes on, or into another chain."""
+        if self._plain is False:
+            self._plain = plain_outcome(self.target) if self.calls < 0 else None
+        return self._plain  # type: ignore[return-value]
 
 
 class Text(NamedTuple):
@@ -32,7 +95,7 @@ class Text(NamedTuple):
     """The range of ``dport`` that it is about, its end not included; None where it asks for none, or for several."""
 
 
-Reached = tuple["CompiledRule", int, Bounds]
+Reached = tuple[CompiledRule, int, Bounds]
 """A row that may match, its place in the chain, and the peers for which it does."""
 Divided = list[tuple[int, Text, tuple[Condition, ...]]]
 """(identity of a text, the text with the conditions that are left to the end, those that are decided early)."""

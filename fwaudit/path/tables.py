@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import TYPE_CHECKING
 
 from fwaudit.model.host import Host
 from fwaudit.model.ruleset import Hook
@@ -11,12 +12,14 @@ from fwaudit.netfilter.hooks import CONNTRACK, BaseChain, base_chains, nat_place
 from fwaudit.netfilter.tracking import tracked_families
 from fwaudit.path.below import Below
 from fwaudit.path.chain import ChainEvaluator
-from fwaudit.path.chain_store import ChainStore
 from fwaudit.path.classes import Classes
 from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.compiler import Compiler
 from fwaudit.path.orders import Order, orders
 from fwaudit.records import NamedTuple
+
+if TYPE_CHECKING:
+    from fwaudit.path.chain_store import ChainStore
 
 OF_A_DEVICE = ("ingress", "egress")
 """Hooks whose chains look at packets of some interfaces alone."""
