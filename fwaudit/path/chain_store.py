@@ -133,7 +133,8 @@ class ChainStore:
         found = self._rules.get(key)
         if found is None:
             assert content.parts is not None
-            found = self._rules[key] = chain.ready(content.chain.source, content.parts)
+            found = self._rules[key] = CompiledRules(
+                chain, content.chain.source, (content.parts, chain.called()))
         return found
 
     def classes(self, name: object, chains: list[CompiledChain], exactly: int) -> Classes:

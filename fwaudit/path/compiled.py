@@ -23,6 +23,8 @@ from fwaudit.path.state import FIELD_INDEX, PacketState
 _PLACES = {"src": 1, "dst": 2}
 _MOST_WALKED = 64
 """Kinds of packets for which the rows that are left are kept; walking single packets asks once for each packet."""
+Told = tuple[Sequence[Part], Sequence[Called]]
+"""The texts of a chain, each once, and what the chains do that they call."""
 _NO_NAMES: frozenset[Named] = frozenset()
 MOST_RULES: Final = 1000
 """A chain with more rules is a host's own (a block list, 1,000 containers): to compare it costs more than it saves."""
@@ -32,27 +34,25 @@ class CompiledRules:
     """The rules of a chain. They know of the chains below what these do to a packet, and nothing else; and nothing of
     the host. So chains of the same rules may have them in common, on one host or on many.
 
-    ``rules``: all of them. ``parts``: each different text. ``called``: the chains that they call.
-    ``asked``: what the rules read without their addresses; ``reads``: with them; ``done_to``, ``untracks``: as of
-    `CompiledChain`.
+    ``rules``: all of them, of ``chain``. ``told``: their texts, and what the chains below do; without these the chain
+    is asked when they are needed.
 
     Texts, comments and counters of ``rules`` are not to be shown to anybody, since they may be those of another host
     (`CompiledChain.shown`).
     """
 
-    __slots__ = ("_asked", "_called", "_divided", "_early", "_later", "_meddles", "_own_borders", "_parts", "_reads",
-                 "_rules", "_runs", "_special", "_special_rows", "_texts", "_untracks", "is_early")
+    __slots__ = ("_asked", "_chain", "_divided", "_early", "_later", "_meddles", "_own_borders", "_reads", "_rules",
+                 "_runs", "_special", "_special_rows", "_texts", "_told", "_untracks", "is_early")
 
-    def __init__(self, rules: Sequence[Rule], parts: Sequence[Part], called: Sequence[Called], *, asked: int,
-                 reads: int, done_to: int, untracks: bool) -> None:
+    def __init__(self, chain: CompiledChain, rules: Sequence[Rule], told: Told | None = None) -> None:
         self._rules = rules
-        self._parts = parts
-        self._called = called
-        self._asked = asked
-        self._reads = reads
-        self._untracks = untracks
-        self._meddles = bool((reads | done_to) & CHANGED or any(each.reads for each in called))
-        self.is_early = not (reads & LATE or done_to)
+        self._told = told
+        self._chain = chain if told is None else None
+        self._asked = chain.asked
+        self._reads = chain.own_reads
+        self._untracks = chain.untracks
+        self._meddles = bool(chain.reads & CHANGED)
+        self.is_early = not (chain.own_reads & LATE or chain.done_to)
         """Whether packets for which the chain is specialised alike meet the same rules of it, whatever their numbers
         are."""
         # made when first asked for
@@ -82,11 +82,17 @@ class CompiledRules:
     def texts(self) -> dict[int, CompiledRule]:
         """The compiled rule of each different text, by the text's identity."""
         if self._texts is None:
-            called = self._called
+            parts, called = self._all_told()
             self._texts = {id(said): CompiledRule(target, resolved.conditions, resolved.reads.fields, calls,
                                                   called[calls] if calls >= 0 else None)
-                           for said, target, resolved, calls in self._parts}
+                           for said, target, resolved, calls in parts}
         return self._texts
+
+    def _all_told(self) -> Told:
+        if self._told is None:
+            assert self._chain is not None
+            self._told = self._chain.parts(), self._chain.called()
+        return self._told
 
     def borders(self, field: str) -> Collection[int]:
         """Where rules of the chain change their mind about a field, in order."""
@@ -103,7 +109,7 @@ class CompiledRules:
         """The borders of each text and of each row; those of one set are in order."""
         found: list[Collection[int]] = []
         if self._asked & BIT[field]:
-            found += [part.resolved.borders(field) for part in self._parts if part.resolved.conditions]
+            found += [part.resolved.borders(field) for part in self._all_told()[0] if part.resolved.conditions]
         place = _PLACES.get(field)
         if place is not None:
             found += [row[place].bounds for row in rows if row[place] is not None]  # type: ignore[union-attr]
@@ -188,14 +194,13 @@ class CompiledChain:
     def rules(self) -> CompiledRules:
         """The rules, made ready to be walked."""
         if self._walked is None:
-            assert self._compiler is not None
-            self._walked = self.ready(self._rules, self._compiler.parts(self))
+            self._walked = CompiledRules(self, self._rules)
         return self._walked
 
-    def ready(self, rules: Sequence[Rule], parts: list[Part]) -> CompiledRules:
-        """These, which have these texts, made ready as rules of the chain."""
-        return CompiledRules(rules, parts, self.called(), asked=self.asked, reads=self.own_reads,
-                             done_to=self.done_to, untracks=self.untracks)
+    def parts(self) -> list[Part]:
+        """Each text of the chain."""
+        assert self._compiler is not None
+        return self._compiler.parts(self)
 
     def called(self) -> tuple[Called, ...]:
         """What its rules have to know of the chains that they call."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fwaudit.model.condition import All, Condition, In, Masked, Named, Unknown
@@ -67,23 +67,26 @@ class Compiler:
         work = [top]
         while work:
             current = work.pop()
+            calls = self._look_at(current)
+            if not calls:
+                continue
             children = []
-            for target in self._look_at(current):
+            for target in calls:
                 body: CompiledChain | None
-                if isinstance(target, Inline):
+                if target.__class__ is Inline:
                     body = self._inline[current.serial, id(target)] = self._new(
                         current.name, target.rules, is_inline=True)
                 else:
-                    body = chains.get(target.chain)
+                    name = target.chain  # type: ignore[union-attr]
+                    body = chains.get(name)
                     if body is not None:
                         children.append(body)
                         continue
-                    body = chains[target.chain] = self._new(target.chain, self._table.chains[target.chain].rules)
+                    body = chains[name] = self._new(name, self._table.chains[name].rules)
                 children.append(body)
                 made.append(body)
                 work.append(body)
-            if children:
-                current.children = tuple(children)
+            current.children = children
         close(made)
 
     def _recall(self, top: str, store: ChainStore) -> None:
@@ -125,18 +128,18 @@ class Compiler:
                  places[said.target.chain] if isinstance(said.target, Jump | Goto) else -1)
             for said in texts_of(rules)])
 
-    def _look_at(self, chain: CompiledChain) -> Iterable[Jump | Goto | Inline]:
+    def _look_at(self, chain: CompiledChain) -> Collection[Jump | Goto | Inline]:
         """Note what a chain's own rules read and do; the different calls of other chains."""
         looked_at = self._looked_at
-        calls: dict[str | int, Jump | Goto | Inline] = {}
+        calls: dict[str | int, Jump | Goto | Inline] | None = None
         fields = whole = 0
         for said in texts_of(chain.source):
             target = said.target
             kind = target.__class__
-            if kind is Jump or kind is Goto:
-                calls.setdefault(target.chain, target)  # type: ignore[union-attr, arg-type]
-            elif kind is Inline:
-                calls[id(target)] = target  # type: ignore[assignment]
+            if kind is Jump or kind is Goto or kind is Inline:
+                if calls is None:
+                    calls = {}
+                calls[id(target) if kind is Inline else target.chain] = target  # type: ignore[assignment, union-attr]
             elif kind is Accept or kind is Drop:  # as most of the others are
                 chain.inert = False
             else:
@@ -152,7 +155,7 @@ class Compiler:
         chain.own_reads |= fields
         chain.whole = whole
         chain.reads = chain.own_reads | chain.done_to
-        return calls.values()
+        return calls.values() if calls is not None else ()
 
     @staticmethod
     def _do(chain: CompiledChain, target: Target) -> None:
@@ -165,16 +168,21 @@ class Compiler:
 
     def parts(self, chain: CompiledChain) -> list[Part]:
         """Each text of a chain's rules."""
-        places = {child.serial: place for place, child in enumerate(chain.children)}
+        places = {child.serial: place for place, child in enumerate(chain.children)} if chain.children else {}
+        looked_at = self._looked_at
         out = []
         for said in texts_of(chain.source):
             target = said.target
+            kind = target.__class__
             calls = -1
-            if isinstance(target, (Jump, Goto)):
-                calls = places[self.chains[target.chain].serial]
-            elif isinstance(target, Inline):
+            if kind is Jump or kind is Goto:
+                calls = places[self.chains[target.chain].serial]  # type: ignore[union-attr]
+            elif kind is Inline:
                 calls = places[self._inline[chain.serial, id(target)].serial]
-            out.append(Part(said, self._seen(target), self.conditions(said.conditions), calls))
+            elif kind is ChangeSet:
+                target = self._seen(target)
+            conditions = said.conditions
+            out.append(Part(said, target, looked_at.get(id(conditions)) or self.conditions(conditions), calls))
         return out
 
     def _seen(self, target: Target) -> Target:
