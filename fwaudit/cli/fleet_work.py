@@ -53,7 +53,7 @@ class Task:
         rows = []
         for source in sources:
             rows.append(self._one(source))
-            if rows[-1].error or _Kept.store.is_full:  # an error may have come in the middle of anything
+            if _Kept.store.is_full:
                 _Kept.renew()
             if not gc.isenabled() and gc.get_count()[0] > _GARBAGE:
                 gc.collect(0)
@@ -63,14 +63,16 @@ class Task:
         try:
             with limited(self.seconds):
                 return self._row(source)
-        except Late:
-            return lost(source, f"not done after {self.seconds:g} s")
-        except MemoryError:
-            return lost(source, "needs more memory than --memory allows")
         except FwauditError as error:
             return lost(source, str(error))
+        except Late:
+            why = f"not done after {self.seconds:g} s"
+        except MemoryError:
+            why = "needs more memory than --memory allows"
         except Exception as error:
-            return lost(source, f"internal error: {type(error).__name__}: {error}")
+            why = f"internal error: {type(error).__name__}: {error}"
+        _Kept.renew()  # it came in the middle of anything
+        return lost(source, why)
 
     def _row(self, source: str) -> HostRow:
         checked = check(audit(read(source), _Kept.store), self.policy, self.today)

@@ -16,6 +16,7 @@ from test_path_counts import DEVICES, host, table, text
 
 from fwaudit.audit import audit
 from fwaudit.cli import fleet_work
+from fwaudit.host.fleet.pool import Late
 from fwaudit.host.snapshot_file import pack, unpack
 from fwaudit.model.compliance import Policy
 from fwaudit.model.host import Host
@@ -203,8 +204,17 @@ def test_the_store_of_a_fleets_worker_is_bounded(store: list[ChainStore], tmp_pa
     assert len(store) > 3 and all(len(each) < 4000 for each in store)
 
 
-def test_after_an_error_a_worker_begins_anew(store: list[ChainStore], tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [Late(), MemoryError(), KeyError("x")])
+def test_after_an_error_in_the_middle_of_an_audit_a_worker_begins_anew(
+        store: list[ChainStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def stopped(snapshot: Snapshot, kept: ChainStore) -> None:
+        raise error
+
+    path = tmp_path / "host.tar.gz"
+    path.write_bytes(pack(fleets.renamed("host")))
     task = fleet_work.Task(Policy(), date(2026, 11, 26), 600.0)
-    before = len(store)
     row, = task([str(tmp_path / "missing.tar.gz")])
-    assert row.error and len(store) == before + 1
+    assert row.error and len(store) == 1  # nothing was begun
+    monkeypatch.setattr(fleet_work, "audit", stopped)
+    row, = task([str(path)])
+    assert row.error and len(store) == 2
