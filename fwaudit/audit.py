@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fwaudit.exposure import exposures, inside_of, networks_of
@@ -14,6 +13,7 @@ from fwaudit.model.report import Report
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.parse.host import parse_host
 from fwaudit.path.engine import Engine
+from fwaudit.records import replace
 
 if TYPE_CHECKING:
     from fwaudit.model.compliance import Checked

@@ -3,7 +3,7 @@
 The standard one compiles six methods for each class from text, and describes every field in case somebody asks; a
 report needs ninety classes before it reads its first byte. Here one ``__init__`` is compiled for all classes with as
 many fields and gets their names in place of its own, the other methods are shared, and the description is made when
-``fields``, ``replace`` or ``asdict`` ask for it: an eighth of a start. What is given up is the check at run time that
+``fields`` or ``asdict`` ask for it: an eighth of a start. What is given up is the check at run time that
 nothing is assigned to; the type checker still makes it, for whom this *is* the standard decorator.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
+    from dataclasses import replace as replace
     from typing import NamedTuple as NamedTuple
 else:
     import operator
@@ -47,6 +48,13 @@ else:
         made = type(cls)(cls.__name__, cls.__bases__, methods | body)
         described.of = cls, made
         return made
+
+    def replace(record, /, **changes):
+        """``dataclasses.replace``, which would ask for the description."""
+        for name in record.__match_args__:
+            if name not in changes:
+                changes[name] = getattr(record, name)
+        return record.__class__(**changes)
 
     class _Description:
         """``__dataclass_fields__``, which the standard decorator makes of the class as it was written when it is first

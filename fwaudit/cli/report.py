@@ -105,10 +105,9 @@ def show(found: "Report", format: str, output: str, no_color: bool, snapshot: st
          seconds: float | None = None, deeds: "Deeds | None" = None) -> None:
     """Print a report, or write it to a file. ``snapshot``: where the recorded host is that it is about; ``seconds``:
     how long it took; ``deeds``: who writes."""
-    from dataclasses import replace
-
     from fwaudit.cli.deeds import Deeds, put
     from fwaudit.cli.output import READABLE, SECRET, screen
+    from fwaudit.records import replace
     from fwaudit.render.style import Style
 
     deeds = deeds or Deeds([output])

@@ -7,7 +7,6 @@ come in by and every address that they can be sent to. *Bypass* = sources that g
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -25,6 +24,7 @@ from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import max_address
 from fwaudit.packet.intervals import EMPTY, IntervalSet
 from fwaudit.path.engine import Engine
+from fwaudit.records import replace
 
 _SAYS: dict[str, Literal["allow", "deny", "reject"]] = {"accepted": "allow", "dropped": "deny", "rejected": "reject"}
 _MOST_WALKS = 32

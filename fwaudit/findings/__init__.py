@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fwaudit.findings import (
     both_backends_in_use,
     dangerous_service,
@@ -54,6 +52,7 @@ from fwaudit.findings import (
 from fwaudit.findings.base import Audited, FindingModule
 from fwaudit.findings.cause import causes_of
 from fwaudit.model.report import Finding, FindingPage
+from fwaudit.records import replace
 
 ALL: tuple[FindingModule, ...] = (
     # why a port is reached against policy: each bad exposure has exactly one of these (cause.py)

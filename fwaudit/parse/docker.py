@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import get_args
 
 from fwaudit.model.host import (
@@ -27,6 +26,7 @@ from fwaudit.packet.fields import MAX_PORT, PROTOCOLS
 from fwaudit.packet.intervals import IntervalSet
 from fwaudit.parse.sockets import parse_listeners, protocol
 from fwaudit.parse.values import NAME_LIMIT, TEXT_LIMIT, Record
+from fwaudit.records import replace
 
 GWBRIDGE = "docker_gwbridge"
 

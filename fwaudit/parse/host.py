@@ -7,7 +7,6 @@ absent file is a gap: see ``values.gap`` and the ``_missing_…`` functions for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from fwaudit.model.ruleset import Ruleset
 from fwaudit.model.snapshot import Snapshot, Source
 from fwaudit.parse import boot, docker, ip, rulesets, sockets, sysctl, ufw
 from fwaudit.parse.values import ABSENT, Record, gap, read_list, read_object
+from fwaudit.records import replace
 
 T = TypeVar("T")
 

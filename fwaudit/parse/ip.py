@@ -6,13 +6,13 @@ Read off iproute2 5.9 to 6.18 output and its sources (ipaddress.c, iproute.c, ip
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from fwaudit.errors import ParseError
 from fwaudit.model.host import Address, Interface, PolicyRule, Route
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import MAX_PORT, PROTOCOLS
 from fwaudit.parse.values import NAME_LIMIT, Record
+from fwaudit.records import replace
 
 UNKNOWN_GROUP = -1
 """The group of an interface whose group name is defined on that host only (/etc/iproute2/group)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from fwaudit.errors import ParseError
@@ -16,6 +15,7 @@ from fwaudit.model.host import Listener, Socket
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import MAX_PORT, PROTOCOLS, TCP, UDP
 from fwaudit.parse.values import NAME_LIMIT, Record
+from fwaudit.records import replace
 
 TABLES = {"sockets/tcp": TCP, "sockets/tcp6": TCP, "sockets/udp": UDP, "sockets/udp6": UDP}
 OWNERS = "sockets/owners.json"

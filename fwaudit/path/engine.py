@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +24,7 @@ from fwaudit.path.source_ports import special_source_ports
 from fwaudit.path.state import PEER, PORT_FIELDS, PacketState, but
 from fwaudit.path.tables import Tables
 from fwaudit.path.walk import End, Walk, World
+from fwaudit.records import replace
 
 if TYPE_CHECKING:
     from fwaudit.path.chain_store import ChainStore

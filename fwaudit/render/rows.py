@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fwaudit.exposure.words import where_from
 from fwaudit.model.report import Exposure, Report, Severity
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import PROTOCOL_NAMES
-from fwaudit.records import dataclass
+from fwaudit.records import dataclass, replace
 from fwaudit.render.text import clean, shorten
 
 VERDICTS = {

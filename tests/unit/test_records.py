@@ -14,7 +14,7 @@ from importlib import import_module
 import pytest
 
 import fwaudit
-from fwaudit.records import NamedTuple, dataclass
+from fwaudit.records import NamedTuple, dataclass, replace
 
 
 def records() -> list[type]:
@@ -134,6 +134,7 @@ def test_a_child_adds_its_fields_behind_its_parents():
 def test_what_dataclasses_offers_works():
     assert dataclasses.is_dataclass(Named) and dataclasses.is_dataclass(Open(1))
     assert dataclasses.replace(Named(1, ["a"]), number=2) == Named(2, ["a"])
+    assert replace(Named(1, ["a"]), number=2, f0=(1,)) == Named(2, ["a"], f0=(1,))
     assert dataclasses.asdict(Version(1)) == {"major": 1, "minor": 0}
     assert dataclasses.astuple(Port(1)) == (1, [], "tcp", "")
 
