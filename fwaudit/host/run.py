@@ -199,7 +199,8 @@ def _end(pid: int) -> None:
 
 def _ends(pid: int, deadline: float) -> bool:
     """Wait until a command has ended, without taking its number back yet (WNOWAIT)."""
-    with contextlib.suppress(OSError), _watched(pid) as ended:  # a kernel before 5.3 has no such descriptor
+    # a kernel before 5.3 has no such descriptor, and a Python built on one no such function
+    with contextlib.suppress(OSError, AttributeError), _watched(pid) as ended:
         ended.select(max(0.0, deadline - time.monotonic()))
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if time.monotonic() > deadline:
