@@ -7,6 +7,7 @@ import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
+from threading import local
 
 from fwaudit.audit import audit
 from fwaudit.errors import FwauditError
@@ -27,16 +28,20 @@ one (a search inside costs up to four times the work, docs/performance.md), and 
 left of earlier hosts is what the engine remembers: to look through that again took 8 ms of 27 a host."""
 
 
-class _Kept:
-    """What this process keeps of the hosts that it has seen, for the next one (`ChainStore`)."""
+class _Kept(local):
+    """What a worker keeps of the hosts that it has seen, for the next one (`ChainStore`). A worker is a process, with
+    Dask a thread of one: two that work on one store would spoil it."""
 
-    store = ChainStore()
+    def __init__(self) -> None:
+        self.store = ChainStore()
 
-    @classmethod
-    def renew(cls) -> None:
+    def renew(self) -> None:
         """Forget all."""
-        cls.store.close()
-        cls.store = ChainStore()
+        self.store.close()
+        self.store = ChainStore()
+
+
+_KEPT = _Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ class Task:
         rows = []
         for source in sources:
             rows.append(self._one(source))
-            if _Kept.store.is_full:
-                _Kept.renew()
+            if _KEPT.store.is_full:
+                _KEPT.renew()
             if not gc.isenabled() and gc.get_count()[0] > _GARBAGE:
                 gc.collect(0)
         return rows
@@ -71,11 +76,11 @@ class Task:
             why = "needs more memory than --memory allows"
         except Exception as error:
             why = f"internal error: {type(error).__name__}: {error}"
-        _Kept.renew()  # it came in the middle of anything
+        _KEPT.renew()  # it came in the middle of anything
         return lost(source, why)
 
     def _row(self, source: str) -> HostRow:
-        checked = check(audit(read(source), _Kept.store), self.policy, self.today)
+        checked = check(audit(read(source), _KEPT.store), self.policy, self.today)
         row = row_of(checked, without_secrets(source))
         if not self.format:
             return row

@@ -40,7 +40,8 @@ _MOST_OF_A_HOST: Final = 10_000
 class ChainStore:
     """For engines that are used one after the other; give it to each of them, and a fresh one when it `is_full`.
 
-    An engine that was interrupted by an exception from outside (a signal's) may have left it in disorder.
+    An engine that was interrupted by an exception from outside (a signal's) may have left it in disorder, and so do two
+    threads: each needs one of its own.
     """
 
     def __init__(self) -> None:

@@ -4,9 +4,11 @@ once, what a host says of itself is not told of another, and what is kept is bou
 import gc
 import types
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import captures
@@ -182,10 +184,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ChainStore]]:
 
     monkeypatch.setattr(fleet_work, "ChainStore", Noted)
     monkeypatch.setattr(chain_store, "MOST_KEPT", 2000)
-    fleet_work._Kept.renew()
+    fleet_work._KEPT.renew()
     yield made
     monkeypatch.undo()
-    fleet_work._Kept.renew()
+    fleet_work._KEPT.renew()
 
 
 def test_the_store_of_a_fleets_worker_is_bounded(store: list[ChainStore], tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_the_store_of_a_fleets_worker_is_bounded(store: list[ChainStore], tmp_pa
     assert [row.host for row in rows] == [f"host{number}" for number in range(12)]
     alone = []
     for path in paths:
-        fleet_work._Kept.renew()
+        fleet_work._KEPT.renew()
         alone += task([str(path)])
     assert rows == alone
     assert len(store) > 3 and all(len(each) < 4000 for each in store)
@@ -218,3 +220,23 @@ def test_after_an_error_in_the_middle_of_an_audit_a_worker_begins_anew(
     monkeypatch.setattr(fleet_work, "audit", stopped)
     row, = task([str(path)])
     assert row.error and len(store) == 2
+
+
+def test_threads_of_a_dask_worker_have_a_store_each(store: list[ChainStore], tmp_path: Path) -> None:
+    paths = []
+    for number in range(8):
+        paths.append(str(tmp_path / f"{number}.tar.gz"))
+        Path(paths[-1]).write_bytes(pack(fleets.renamed(f"host{number}", str(6000 + number))))
+    task = fleet_work.Task(Policy(), date(2026, 11, 26), 600.0)
+    alone = [task([path]) for path in paths]
+    began, kept = Barrier(2), []
+
+    def work(some: list[str]) -> list[Any]:
+        began.wait()
+        kept.append(fleet_work._KEPT.store)
+        return [task([path]) for path in some]
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(work, (paths[:4], paths[4:]))
+    assert first + second == alone
+    assert kept[0] is not kept[1] and fleet_work._KEPT.store not in kept
