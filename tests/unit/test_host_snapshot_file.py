@@ -9,13 +9,16 @@ import os
 import stat
 import tarfile
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from _needs import as_nobody, needs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fwaudit.errors import SnapshotError
-from fwaudit.host import tar
+from fwaudit.host import snapshot_file, tar
 from fwaudit.host.snapshot_file import pack, read_snapshot, write_snapshot
 from fwaudit.model.snapshot import Snapshot, Source
 
@@ -247,6 +250,55 @@ def test_damage(tmp_path):
     assert "No such file" in refused(tmp_path / "no")
     assert "is no file" in refused("/dev/zero")
     assert "without any file" in refused(archive(tmp_path / "y.tgz", ("holiday.jpg", b"x")))
+
+
+def test_a_small_archive_is_read_as_a_stream_would_be(tmp_path, monkeypatch):
+    """Cut, damaged, in two parts, with something behind it or far too large when unpacked: the same words."""
+    def read(raw):
+        path = tmp_path / "x.tar.gz"
+        path.write_bytes(raw)
+        try:
+            return read_snapshot(path)
+        except SnapshotError as error:
+            return str(error), error.hint
+
+    whole = pack(SNAPSHOT)
+    plain = gzip.decompress(whole)
+    cases = [whole, whole + bytes(600), whole + b"behind", whole + whole, gzip.compress(plain[:900]) + gzip.compress(
+        plain[900:]), gzip.compress(plain + bytes(9 << 20)), gzip.compress(bytes(300 << 20), 9)]
+    for at in range(0, len(whole), 23):
+        cases += [whole[:at], whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1:]]
+    at_once = [read(each) for each in cases]
+    monkeypatch.setattr(snapshot_file, "_inflated", lambda raw: None)
+    assert at_once == [read(each) for each in cases]
+    assert at_once[0] == SNAPSHOT
+
+
+def test_a_small_archive_that_is_large_when_unpacked_is_left_to_the_stream():
+    packed = io.BytesIO(gzip.compress(bytes(64 << 20), 9))
+    assert len(packed.getvalue()) < 1 << 20
+    tracemalloc.start()
+    try:
+        assert snapshot_file._inflated(packed) is None and packed.tell() == 0
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.binary(min_size=512, max_size=512), st.integers(0, 1))
+def test_a_header_is_told_by_its_checksum(block, off):
+    total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+    assert tar.is_header(block[:148] + b"%06o\0 " % (total + off) + block[156:]) is (not off)
+
+
+@given(st.text("a.b/-0_", max_size=12))
+def test_a_plain_name_is_what_it_would_be_in_parts(name):
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts:
+        with pytest.raises(SnapshotError, match="leads out"):
+            tar.safe_name(name)
+    else:
+        assert tar.safe_name(name) == "/".join(parts)
 
 
 def test_any_cut_or_flip_is_an_error_or_a_snapshot(tmp_path):
