@@ -11,12 +11,14 @@ from fwaudit.model.report import Service
 from fwaudit.model.ruleset import Chain, Dnat, Inline, NetmapDnat, Redirect, Rule, Table
 from fwaudit.model.services import identify
 from fwaudit.netfilter.engine_rules import engine_forwards
+from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.packet.address import format_address
 from fwaudit.packet.fields import MAX_PORT, max_address
 from fwaudit.path.deliver import Services
 from fwaudit.records import dataclass
 
 _PROXIES = ("docker-proxy", "conmon", "rootlessport")
+_TRANSLATING = (Dnat, Redirect, NetmapDnat, Inline)
 _MAX_FORWARDED = 64
 """A forwarding rule for more ports than this names no service; the first ports of it are asked about."""
 
@@ -125,6 +127,8 @@ def _forwarded(host: Host, addresses: Mapping[int, list[int]], known: set[tuple[
 
 
 def _translating(chain: Chain) -> Iterator[Rule]:
+    if not any(isinstance(said.target, _TRANSLATING) for said in texts_of(chain.rules)):
+        return  # no rule is put together to be looked at
     left = list(chain.rules)
     while left:
         rule = left.pop()

@@ -99,7 +99,7 @@ def facts_of(host: Host) -> Facts:
         everybody = by_interface.get("", {}).get("broadcast", EMPTY)
         if everybody:  # 127.255.255.255 is broadcast though 127.0.0.0/8 is local: the longer prefix says
             for name, kinds in by_interface.items():
-                if "local" in kinds:
+                if "local" in kinds and kinds["local"] & everybody:
                     hosts = IntervalSet.of(*(low for low, high in ranges[name, "local"] if low == high))
                     kinds["local"] = kinds["local"] - everybody | hosts
         types[family] = by_interface

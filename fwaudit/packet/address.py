@@ -22,7 +22,12 @@ def parse_address(text: str) -> tuple[int, int]:
             return 4, OCTETS[a] << 24 | OCTETS[b] << 16 | OCTETS[c] << 8 | OCTETS[d]
         except (KeyError, ValueError):
             raise ValueError(f"not an address: {text!r}") from None
-    return 6, int(ipaddress.IPv6Address(text.split("%", 1)[0]))
+    return 6, _ipv6(text.partition("%")[0])
+
+
+@lru_cache(maxsize=1 << 10)  # a host names each of its addresses in many places
+def _ipv6(text: str) -> int:
+    return int(ipaddress.IPv6Address(text))
 
 
 def format_address(family: int, value: int) -> str:

@@ -22,7 +22,10 @@ def of_ufw(snapshot: Snapshot) -> tuple[BootFile, ...]:
     """What ufw loads into DOCKER-USER whenever it starts."""
     found = []
     for name in _UFW:
-        lines = tuple(line.strip() for line in snapshot.text(f"ufw/{name}").splitlines()
+        text = snapshot.text(f"ufw/{name}")
+        if "DOCKER-USER" not in text:
+            continue
+        lines = tuple(line.strip() for line in text.splitlines()
                       if "DOCKER-USER" in line and not line.lstrip().startswith("#"))
         if lines:
             found.append(BootFile(f"/etc/ufw/{name}", lines))

@@ -11,7 +11,7 @@ from fwaudit.errors import ParseError
 from fwaudit.model.host import Address, Interface, PolicyRule, Route
 from fwaudit.packet.address import parse_address
 from fwaudit.packet.fields import MAX_PORT, PROTOCOLS
-from fwaudit.parse.values import NAME_LIMIT, Record
+from fwaudit.parse.values import NAME_LIMIT, Record, read_once
 from fwaudit.records import replace
 
 UNKNOWN_GROUP = -1
@@ -62,11 +62,8 @@ def parse_routes(records: Sequence[Record], family: int) -> tuple[Route, ...]:
     routes for one TOS are no routes of an ordinary first packet and are left out too. ``down`` is a dead next hop;
     ``linkdown`` alone is none, since the kernel uses such routes unless ``ignore_routes_with_linkdown`` is set.
     """
-    out = []
-    for record in records:
-        if _route_family(record) == family and not _special(record):
-            out.append(_route(record, family))
-    return tuple(out)
+    found = (_route(record, family) for record in records)
+    return tuple(route for route in found if route is not None)
 
 
 def parse_rules(records: Sequence[Record], family: int) -> tuple[PolicyRule, ...]:
@@ -130,7 +127,11 @@ def _special(record: Record) -> bool:
     return tos or "cloned" in record.values("flags") or "cache" in record
 
 
-def _route(record: Record, family: int) -> Route:
+@read_once
+def _route(record: Record, family: int) -> Route | None:
+    """None for one that is of the other family, or no route of an ordinary packet."""
+    if _route_family(record) != family or _special(record):
+        return None
     kind = record.text("type") or "unicast"
     hops = record.records("nexthops") or [record]
     alive = [hop for hop in hops if "dead" not in hop.values("flags")]
@@ -168,6 +169,7 @@ def _network(record: Record, key: str, family: int) -> tuple[int, int]:
     return value >> (width - prefix) << (width - prefix), prefix
 
 
+@read_once
 def _rule(record: Record, family: int) -> PolicyRule:
     table = record.text("table")
     mark = record.maybe_number("fwmark")

@@ -17,6 +17,7 @@ from fwaudit.parse.values import TEXT_LIMIT
 from fwaudit.records import dataclass
 
 Action = Literal["allow", "deny", "reject", "limit"]
+Direction = Literal["in", "out"]
 
 _TUPLE = re.compile(r"### tuple ###\s*(.*)")
 _SETTING = re.compile(r"(\w+)=[\"']?(\w+)[\"']?")
@@ -98,7 +99,7 @@ def parse_rules(texts: Mapping[int, str]) -> tuple[tuple[UfwRule, ...], tuple[tu
         source = "ufw/user.rules" if family == 4 else "ufw/user6.rules"
         lines = text.splitlines()
         for at, line in enumerate(lines):
-            found = _TUPLE.match(line)
+            found = _TUPLE.match(line) if line[:1] == "#" else None
             if not found:
                 continue
             try:
@@ -200,8 +201,7 @@ def _rule(fields: _Tuple, family: int, number: int, lines: tuple[str, ...], sour
         return "" if text == "any" else text
 
     return UfwRule(
-        family, number, cast(Action, fields.action), "route" if fields.route else cast(Literal["in", "out"],
-                                                                                       fields.direction),
+        family, number, cast(Action, fields.action), "route" if fields.route else cast(Direction, fields.direction),
         fields.proto, network(fields.dst), ports(fields.dport), network(fields.src), ports(fields.sport),
         fields.interface_in, fields.interface_out, fields.dapp or fields.sapp, fields.log, fields.comment,
         command(fields), lines,

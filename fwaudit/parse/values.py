@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from fwaudit.errors import ParseError
 from fwaudit.model.snapshot import Snapshot
@@ -12,11 +13,17 @@ from fwaudit.packet.address import parse_address
 
 NAME_LIMIT = 255
 TEXT_LIMIT = 4096
+_MOST_KEPT, _LONGEST_KEPT = 2000, 4000
 ABSENT = "not installed"
 """A source whose reason begins so is missing because there is nothing to read: that is an answer, not a gap."""
 
 # What tools and the kernel say where a protocol family or a file of it does not exist at all.
 _NO_FAMILY = ("address family not supported", "no such file or directory: '/proc/net/", "no such file: /proc/net/")
+
+
+_Found = TypeVar("_Found")
+_Said = TypeVar("_Said", "str", "Record")
+_About = ParamSpec("_About")
 
 
 class Record:
@@ -38,13 +45,13 @@ class Record:
     def text(self, key: str, limit: int = TEXT_LIMIT) -> str:
         """A string, cut at ``limit`` characters; a number as text; empty where absent."""
         value = self.fields.get(key)
+        if isinstance(value, str):
+            return value[:limit]
         if value is None:
             return ""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)[:limit]
-        if not isinstance(value, str):
-            raise self.wrong(key, "text")
-        return value[:limit]
+        raise self.wrong(key, "text")
 
     def number(self, key: str, default: int = 0, top: int = 0xFFFFFFFF) -> int:
         """A whole number from 0 to ``top``, also where it is written as text (decimal, or hex with 0x)."""
@@ -56,6 +63,8 @@ class Record:
         value = self.fields.get(key)
         if value is None or value == "":
             return None
+        if value.__class__ is int and 0 <= value <= top:
+            return value
         if isinstance(value, str) and len(value) < 24 and value.isascii():
             try:
                 value = int(value, 0 if value[:2].lower() == "0x" else 10)
@@ -106,6 +115,30 @@ class Record:
             return parse_address(text.split("/", 1)[0])
         except ValueError:
             raise self.wrong(key, "an address") from None
+
+
+def read_once(read: Callable[Concatenate[_Said, _About], _Found]) -> Callable[Concatenate[_Said, _About], _Found]:
+    """Decorator for a pure reader of a text or a Record whose result is immutable: what many hosts of a fleet have in
+    common is read once. At most `_MOST_KEPT` short ones are kept of each reader; what raises is not."""
+    kept: dict[tuple[object, ...], _Found] = {}
+
+    @wraps(read)
+    def look(said: _Said, /, *about: _About.args, **named: _About.kwargs) -> _Found:
+        try:
+            text = said if isinstance(said, str) else f"{said.source} {said.fields!r}"
+        except RecursionError:
+            return read(said, *about, **named)
+        key = (text, *about)
+        if key in kept:
+            return kept[key]
+        found = read(said, *about, **named)
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        if len(text) <= _LONGEST_KEPT:
+            kept[key] = found
+        return found
+
+    return look
 
 
 def as_records(source: str, values: Iterable[Any], what: str = "an entry") -> list[Record]:

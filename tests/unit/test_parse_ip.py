@@ -1,6 +1,7 @@
 """iproute2's JSON. ``data/ip`` is real output of iproute2 6.1 in a network namespace that was given every kind of
 link, address, route and rule that the kernel there has modules for."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from fwaudit.model.host import Address, Interface, PolicyRule, Route
 from fwaudit.model.snapshot import Snapshot
 from fwaudit.packet.address import format_address, parse_address
 from fwaudit.parse import ip
-from fwaudit.parse.values import Record, read_list
+from fwaudit.parse.values import Record, read_list, read_once
 
 DATA = Path(__file__).parent.parent / "data" / "ip"
 
@@ -178,3 +179,44 @@ def test_policy_rules_of_ipv6() -> None:
 def test_protocol_numbers_in_rules() -> None:
     rules = ip.parse_rules(records({"priority": 1, "ipproto": "200"}, {"priority": 2, "ipproto": "ipproto-201"}), 4)
     assert [rule.proto for rule in rules] == [200, 201]
+
+
+def test_what_was_read_once_is_what_is_read_and_errors_are_told_each_time() -> None:
+    """Of another family, under another name, and where one of two equal records is wrong."""
+    same = {"dst": "10.0.0.0/8", "dev": "eth0"}
+    for _ in range(2):
+        assert [route.family for route in ip.parse_routes([Record("net/route.v4.json", same)], 4)] == [4]
+        assert ip.parse_routes([Record("net/route.v4.json", same)], 6) == ()
+        for name in ("net/route.v4.json", "net/route.v6.json"):
+            with pytest.raises(ParseError, match=f"{name}.*metric"):
+                ip.parse_routes([Record(name, {**same, "metric": "far"})], 4)
+    for metric in (1, "1"):
+        assert [route.metric for route in ip.parse_routes([Record("x.v4.json", {**same, "metric": metric})], 4)] == [1]
+    with pytest.raises(ParseError, match="metric"):  # though True is 1
+        ip.parse_routes([Record("x.v4.json", {**same, "metric": True})], 4)
+
+
+def test_read_once_keeps_few_and_short_ones() -> None:
+    calls = []
+
+    @read_once
+    def read(text: str) -> int | None:
+        calls.append(text)
+        return None
+
+    for _ in range(3):
+        assert read("a") is read("b" * 5000) is None
+    assert calls == ["a", "b" * 5000, "b" * 5000, "b" * 5000]
+    for number in range(5000):
+        read(str(number))
+    kept = inspect.getclosurevars(read).nonlocals["kept"]
+    assert 0 < len(kept) <= 2000
+    deep: dict[str, object] = {}
+    for _ in range(100_000):
+        deep = {"x": deep}
+
+    @read_once
+    def name(record: Record) -> str:
+        return record.text("name")
+
+    assert name(Record("x", {"name": "a", "deep": deep})) == "a"
