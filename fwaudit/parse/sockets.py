@@ -76,8 +76,7 @@ def parse_listeners(records: Iterable[Record]) -> tuple[Listener, ...]:
         found.append((Listener(proto, family, address, port), _declared(record)))
     wildcards = {(each.proto, each.port) for each, _ in found if each.family == 4 and each.address == 0}
     return tuple(
-        Listener(each.proto, each.family, each.address, each.port,
-                 _accepts_v4(each.family, each.address, (each.proto, each.port) in wildcards, declared))
+        replace(each, accepts_v4=_accepts_v4(each.family, each.address, (each.proto, each.port) in wildcards, declared))
         for each, declared in found
     )
 
@@ -137,16 +136,15 @@ def _with_owner(socket: Socket, owner: tuple[Record, str] | None, wildcards: set
                 proxy_v6only: bool) -> Socket:
     has_v4 = (socket.proto, socket.port) in wildcards
     if owner is None:
-        return Socket(socket.proto, socket.family, socket.address, socket.port,
-                      accepts_v4=_accepts_v4(socket.family, socket.address, has_v4, None))
+        return replace(socket, accepts_v4=_accepts_v4(socket.family, socket.address, has_v4, None))
     record, device = owner
     name, argv = record.text("comm", NAME_LIMIT), record.texts("argv")
     declared = _declared(record)
     if declared is None and name == "docker-proxy":
         declared = _proxy_serves_v4(argv, proxy_v6only)
-    return Socket(
-        socket.proto, socket.family, socket.address, socket.port, name, record.maybe_number("pid"), record.text("exe"),
-        argv, _accepts_v4(socket.family, socket.address, has_v4, declared), device,
+    return replace(
+        socket, owner=name, pid=record.maybe_number("pid"), exe=record.text("exe"), argv=argv, device=device,
+        accepts_v4=_accepts_v4(socket.family, socket.address, has_v4, declared),
     )
 
 
