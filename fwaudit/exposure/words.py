@@ -21,7 +21,7 @@ _LINK_LOCAL = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
 _STRANGERS = {4: ("198.51.100.7", "8.8.8.8"), 6: ("2001:db8:99::7", "2001:4860:4860::8888")}
 _WIDTH = {4: 32, 6: 128}
 _LARGE = 200
-"""Borders of a set whose words are not kept, since it would be kept with them."""
+"""Borders of a set, and networks, with which words are not kept, since these would be kept as well."""
 Networks = tuple[tuple[int, int, int], ...]
 
 
@@ -32,7 +32,7 @@ def sources_in_words(family: int, sources: IntervalSet, networks: Networks = (),
     ``networks`` (family, low, prefix) are those of the interface that the packets come in by. ``inside`` are all
     networks and addresses of this host: those of other interfaces, and its own addresses, come from nowhere else.
     """
-    say = _kept_words if len(sources.bounds) < _LARGE else _words
+    say = _kept_words if len(sources.bounds) + len(inside) < _LARGE else _words
     return say(family, sources, networks, inside, limit)
 
 
@@ -136,13 +136,13 @@ def _without_holes(family: int, sources: IntervalSet, elsewhere: IntervalSet, ow
     return sources | IntervalSet.from_ranges(holes) | IntervalSet.from_ranges(edges)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _elsewhere(family: int, networks: Networks, inside: Networks) -> IntervalSet:
     """The networks and addresses of the host that are not of the interface with ``networks``."""
     return _union(family, (each for each in inside if each not in networks))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _own(family: int, inside: Networks) -> IntervalSet:
     """The single addresses among them."""
     return _union(family, (each for each in inside if each[2] == _WIDTH[family]))

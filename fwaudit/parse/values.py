@@ -13,7 +13,7 @@ from fwaudit.packet.address import parse_address
 
 NAME_LIMIT = 255
 TEXT_LIMIT = 4096
-_MOST_KEPT, _LONGEST_KEPT = 2000, 4000
+_MOST_KEPT, _LONGEST_KEPT = 2000, 1000
 ABSENT = "not installed"
 """A source whose reason begins so is missing because there is nothing to read: that is an answer, not a gap."""
 
