@@ -45,6 +45,8 @@ word is the name of a chain and where it is not, and for nothing else."""
 _MOST_KEPT = 5000
 _LONGEST_KEPT = 400
 """Rules and characters of one. A rule without a comment has a quarter of that."""
+_LARGE = 500
+"""Rules of a table, but for addresses, behind which no others are looked up: what is so large is one host's alone."""
 _BEFORE: dict[int, tuple[_Pieces, _Pieces, dict[str, _Named]]] = {}
 
 
@@ -82,7 +84,8 @@ class RuleReader:
 
     def read_all(self, rests: Iterable[str]) -> bool:
         """Read each of them, so that it is in `before`; False where one does not read so that `read` would raise."""
-        before, read = self.before, self._read
+        before = self.before
+        read = self._read if len(before) < _LARGE else self._read_anew
         try:
             for rest in rests:
                 before[rest] = read(rest)
@@ -98,6 +101,9 @@ class RuleReader:
             if len(rest) <= _LONGEST_KEPT and "-A" not in rest and len(self._rules) < _MOST_KEPT:
                 self._rules[rest] = named
         return named[1]
+
+    def _read_anew(self, rest: str) -> RuleText:
+        return (self._by_pieces(rest) or self._by_words(rest))[1]
 
     def _by_pieces(self, rest: str) -> _Named | None:
         """As `_by_words`, but looking up what is in front of ``-j`` and what is behind; None where it is not plain that

@@ -128,7 +128,7 @@ def read_once(read: Callable[Concatenate[_Said, _About], _Found]) -> Callable[Co
             text = said if isinstance(said, str) else f"{said.source} {said.fields!r}"
         except RecursionError:
             return read(said, *about, **named)
-        key = (text, *about)
+        key = (text, *about, *named.items())
         if key in kept:
             return kept[key]
         found = read(said, *about, **named)
