@@ -160,6 +160,18 @@ class Admission:
                     refused = refused | area
         return [(refused, ""), *out] if refused.bounds else out
 
+    def checks_of(self, family: int, iif: str) -> object:
+        """All settings of an interface on which `sources`, `martian_sources`, `martian_destination` and `forwards`
+        depend. None where it takes sources by the routes that lead back over it (rp_filter)."""
+        forwards = self.forwards(family, iif)
+        if family == 6:
+            return (forwards,)
+        mode = self.rp_filter(iif)
+        if mode == 1 or (mode and not any(address.family == 4 for address in self._addresses(iif))):
+            return None
+        return forwards, mode, *(self.flag(f"net.ipv4.conf.{{}}.{name}", iif)
+                                 for name in ("accept_local", "src_valid_mark", "route_localnet"))
+
     def _addresses(self, name: str) -> tuple[Address, ...]:
         interface = self._host.interfaces.get(name)
         return interface.addresses if interface else ()

@@ -12,6 +12,7 @@ from fwaudit.netfilter.facts import facts_of
 from fwaudit.packet.fields import ICMPV6, MAX_PORT, STATE_ESTABLISHED, STATE_NEW
 from fwaudit.packet.intervals import EMPTY, IntervalSet, overlap, united
 from fwaudit.path.admission import Admission
+from fwaudit.path.arrivals import Key, moved
 from fwaudit.path.assume import Assumed
 from fwaudit.path.decide import decided_by
 from fwaudit.path.deliver import Services
@@ -29,6 +30,7 @@ from fwaudit.records import replace
 if TYPE_CHECKING:
     from fwaudit.path.chain_store import ChainStore
 
+_MOST_ANSWERS = 1 << 16
 _WRITES = re.compile(r"--(?:add|del|map)-set (\S+)|\b(?:add|update|delete) @(\S+)")
 """A set that a rule writes to, in a rule's text."""
 _DESTINATION_PORTS = ("dport", "orig_dport", "reply_sport")
@@ -48,6 +50,7 @@ class Engine:
         self._evaluated_before = self.tables.evaluator.evaluations
         self.services = Services(host)
         self._source_ports: dict[tuple[int, int, str], tuple[IntervalSet, ...]] = {}
+        self._answers: dict[Key, tuple[int, tuple[Outcome, ...]]] = {}  # each with the destination that was walked for
         self._blind = {family: _unread_rules(host, family) for family in (4, 6)}
         self._journey = Journey(host, self.tables, self.fibs, Admission(host, self.fibs), self.services)
 
@@ -65,6 +68,17 @@ class Engine:
 
         Undecided outcomes are kept apart by who answers only; `trace` says what they depend on.
         """
+        key = self._journey.arrivals.key(query)
+        if key is None:
+            return Reach(query, self._outcomes(query))
+        known = self._answers.get(key)
+        if known is None:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            known = self._answers[key] = query.dst, self._outcomes(query)
+        return Reach(query, moved(known[1], known[0], query.dst))
+
+    def _outcomes(self, query: Query) -> tuple[Outcome, ...]:
         walk = self._walk(query, None)
         possibly: dict[End, IntervalSet] = {}
         for end, worlds in walk.ends.items():
@@ -72,9 +86,8 @@ class Engine:
             plain = End(end.disposition, end.to) if end.reason else end
             possibly[plain] = possibly[plain] | area if plain in possibly else area
         shared = overlap(tuple(possibly.values())) if len(possibly) > 1 else EMPTY
-        outcomes = [Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
-                    for end, area in possibly.items()]
-        return Reach(query, tuple(outcomes))
+        return tuple([Outcome(end.disposition, end.to, EMPTY if end.disposition == "undecided" else area - shared, area)
+                      for end, area in possibly.items()])
 
     def special_source_ports(self, family: int, proto: int, device: str) -> tuple[IntervalSet, ...]:
         """As `fwaudit.path.source_ports.special_source_ports`, which every question of a kind has in common."""

@@ -11,6 +11,7 @@ from fwaudit.packet.fields import TCP
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path.admission import Admission, shared_addresses, special_destination
 from fwaudit.path.answer import WayBack
+from fwaudit.path.arrivals import Arrivals
 from fwaudit.path.deliver import Services, listens, proxy_target
 from fwaudit.path.entrance import Entrance, Entrances
 from fwaudit.path.memory import FORWARD, Memory
@@ -42,6 +43,7 @@ class Journey:
                               if any(program.startswith("tc ") for program in interface.programs)}
         self._shared = {family: shared_addresses(host, family) for family in (4, 6)}
         self._proxied: dict[tuple[int, int, int, int], Walk] = {}
+        self.arrivals = Arrivals(host, tables, fibs, admission, services, self._entrances, self._shared)
 
     # ---- in from a wire ---------------------------------------------------------------------------------------------
 

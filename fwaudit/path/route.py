@@ -16,7 +16,7 @@ from fwaudit.records import dataclass
 LOOPBACK6 = IntervalSet((1, 2))
 LINK_LOCAL6 = IntervalSet((0xFE80 << 112, 0xFEC0 << 112))
 _LINKS6 = LINK_LOCAL6 | MULTICAST[6]
-_OWN_LINK6 = LINK_LOCAL6 | LOOPBACK6
+OWN_LINK6 = LINK_LOCAL6 | LOOPBACK6
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,23 @@ class Fib:
         if self.family == 4 or link == "lo":
             return self.lookup(dst, src, iif, mark)
         if dst is not None:
-            return self.lookup(dst, src, iif, mark, link if dst in _OWN_LINK6 else "")
+            return self.lookup(dst, src, iif, mark, link if dst in OWN_LINK6 else "")
         own, others = self.lookup(None, src, iif, mark, link), self.lookup(None, src, iif, mark)
-        return [*((area & _OWN_LINK6, hop) for area, hop in own), *((area - _OWN_LINK6, hop) for area, hop in others)]
+        return [*((area & OWN_LINK6, hop) for area, hop in own), *((area - OWN_LINK6, hop) for area, hop in others)]
+
+    def link(self, name: str) -> object:
+        """The same for interfaces over which answers go alike, but that what has one of these for its link leaves by
+        the other: for links with the same neighbours. Their names, where routes depend on the incoming interface."""
+        if self.family == 4:
+            return None
+        if self._has_ties:
+            return name
+        found: dict[Hop, IntervalSet] = {}
+        for area, hop in self.lookup(None, oif=name):
+            devices = hop.devices if hop.kind == "unicast" else ()
+            over = Hop(hop.kind, tuple(["" if device == name else device for device in devices]), why=hop.why)
+            found[over] = found.get(over, EMPTY) | area & OWN_LINK6
+        return frozenset(found.items())
 
     def lookup(self, dst: int | None, src: int | None = None, iif: str = "lo", mark: int | None = 0,
                oif: str = "") -> Lookup:
