@@ -16,18 +16,36 @@ An interface or address that anything else knows by its name or value is like no
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
+
 from fwaudit.model.host import Host
+from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect
 from fwaudit.model.verdict import Outcome, Query
+from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.packet.intervals import ALL, IntervalSet
 from fwaudit.path.admission import Admission, special_destination
+from fwaudit.path.compiled import CompiledChain
 from fwaudit.path.deliver import Services, proxy_target
 from fwaudit.path.entrance import Entrances
+from fwaudit.path.reads import borders_in, mask_of
 from fwaudit.path.route import OWN_LINK6, Fib, Lookup
 from fwaudit.path.tables import Tables
-from fwaudit.path.told_apart import ToldApart
 
+_HOOKS: tuple[Hook, ...] = ("prerouting", "input", "forward", "output", "postrouting")
+_OF_FIRST = frozenset({"dst", "orig_dst", "reply_src"})
+"""Where rules find the destination of a connection's first packet, ..."""
+_OF_ANSWERS = _OF_FIRST | {"src"}
+"""... and where those that answers meet find it as well: all but those of nat."""
+_ADDRESSES = mask_of(_OF_ANSWERS)
+_IN_FRONT = mask_of(("src", "dst"))
+"""The addresses that rules have in front of their other conditions."""
+_MOST_RULES = 1 << 11
+"""With more rules that ask for addresses, each address is like no other: to look them all up would cost 100,000 rules a
+third of their first verdict."""
 _MOST_KNOWN = 1 << 16
 Key = tuple[object, ...]
+Sets = tuple[tuple[int, ...], ...]
 
 
 class Arrivals:
@@ -56,7 +74,7 @@ class Arrivals:
 
         The key has the family, interface and address as a number, and all else that there is to a question.
         """
-        if query.iif in ("", "lo") or query.sources.bounds != ALL.bounds:
+        if query.iif in ("", "lo") or query.hook == "forward" or query.sources.bounds != ALL.bounds:
             return None
         where = query.family, query.iif, query.dst, bool(query.hook)
         if where in self._known:
@@ -66,7 +84,7 @@ class Arrivals:
                 self._known.clear()
             found = self._known[where] = self._find(*where)
         return None if found is None else (
-            found, query.proto, query.dport, query.sport, query.hook, query.oif, query.answer)
+            found, query.proto, query.dport, query.sport, query.oif, query.answer)
 
     def _find(self, family: int, iif: str, dst: int, of_a_hook: bool) -> int | None:
         if family not in self._told:
@@ -113,8 +131,8 @@ class Arrivals:
         hops = self._fibs[family].lookup_in(dst, None, iif, 0)
         if (family == 6 and dst in OWN_LINK6) or _leaves_by(iif, hops):
             return iif, dst
-        if [hop.kind for _, hop in hops] != ["local"] or special_destination(family, dst) or dst in told.sent_to or (
-                (family, dst) in self._named or self._services.container_at(family, dst)):
+        if [hop.kind for _, hop in hops] != ["local"] or special_destination(family, dst) or (
+                (family, dst) in self._named) or self._services.container_at(family, dst):
             return dst
         return (told.place(dst), dst in self._shared[family], self._admission.martian_sources(family, iif, dst),
                 self._admission.martian_destination(dst, iif))
@@ -131,3 +149,67 @@ def moved(outcomes: tuple[Outcome, ...], walked: int, asked: int) -> tuple[Outco
         return outcomes
     return tuple([Outcome(each.disposition, each.to._replace(address=asked), each.certainly, each.possibly)
                   if each.to is not None and each.to.address == walked else each for each in outcomes])
+
+
+class ToldApart:
+    """What the rules of all hooks ask of interfaces and addresses, without those of single devices (ingress, egress).
+
+    ``sent_to``: the addresses that NAT sends packets to. ``shifts``: some NAT makes the new destination out of the old
+    one or of the interface, so that more of these matters than what rules ask.
+    """
+
+    def __init__(self, tables: Tables, family: int) -> None:
+        chains = list(_chains(tables, family))
+        asking = [(chain, fields) for chain, fields in chains if chain.own_reads & _ADDRESSES]
+        self._names = {name for chain, _ in chains for name in chain.named}
+        self._sets: Sets | None = None
+        if sum(len(chain.rules) for chain, _ in asking) <= _MOST_RULES and not any(
+                chain.whole & _ADDRESSES for chain, _ in asking):
+            self._sets = tuple({bounds for chain, fields in asking for bounds in _asked(chain, fields)})
+        self.shifts = False
+        targets: list[tuple[int, int]] = []
+        for target in {id(said): said.target for chain, _ in chains for said in texts_of(chain.rules)}.values():
+            if isinstance(target, Dnat) and target.addresses is not None:
+                targets.append(target.addresses)
+            elif isinstance(target, Dnat | Redirect | NetmapDnat):
+                self.shifts = True
+        self.sent_to = IntervalSet.from_ranges(targets)
+
+    def door(self, name: str) -> object:
+        """The same for interfaces of which rules say the same."""
+        return frozenset([each for each in self._names
+                          if (name.startswith(each.name) if each.prefix else name == each.name)])
+
+    def place(self, address: int) -> object:
+        """The same for addresses of which rules say the same."""
+        if self._sets is None or address in self.sent_to:
+            return address
+        return bytes([bisect_right(bounds, address) & 1 for bounds in self._sets])
+
+
+def _chains(tables: Tables, family: int) -> Iterator[tuple[CompiledChain, frozenset[str]]]:
+    """Each chain with the fields in which it may find a packet's destination."""
+    seen: set[tuple[int, frozenset[str]]] = set()
+    for hook in _HOOKS:
+        for base in tables.base_chains(family, hook, ""):
+            fields = _OF_FIRST if base.chain.kind == "nat" else _OF_ANSWERS
+            for chain in tables.chain(base, family).subtree():
+                key = chain.serial, fields
+                if key not in seen:
+                    seen.add(key)
+                    yield chain, fields
+
+
+def _asked(chain: CompiledChain, fields: frozenset[str]) -> Iterator[tuple[int, ...]]:
+    """The sets of addresses that a chain's own rules ask for in these fields, each as its borders."""
+    if chain.asked & _ADDRESSES:
+        for compiled in chain.texts.values():
+            if compiled.reads & _ADDRESSES:
+                for condition in compiled.conditions:
+                    yield from (bounds for field, bounds in borders_in(condition) if field in fields)
+    if chain.own_reads & _IN_FRONT:
+        for _, src, dst, _ in chain.runs:
+            if dst is not None:
+                yield dst.bounds
+            if src is not None and "src" in fields:
+                yield src.bounds

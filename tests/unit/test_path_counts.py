@@ -255,4 +255,5 @@ def test_behind_nat_packets_are_alike_wherever_they_came_in(monkeypatch) -> None
     by_door = walked("-A FORWARD -i eth1 -s 198.51.100.0/24 -j DROP")
     assert once < by_door
     by_address = walked("-A FORWARD -s 198.51.100.0/24 -m conntrack --ctorigdst 10.8.0.1 -j DROP")
-    assert once < by_address < by_door
+    assert once < by_address
+    assert max(by_door, by_address) <= 2 * once, "two kinds of packets in twelve questions"
