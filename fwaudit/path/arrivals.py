@@ -17,10 +17,10 @@ An interface or address that anything else knows by its name or value is like no
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fwaudit.model.host import Host
-from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect
+from fwaudit.model.ruleset import Dnat, Hook, NetmapDnat, Redirect, Rule
 from fwaudit.model.verdict import Outcome, Query
 from fwaudit.netfilter.rule_list import texts_of
 from fwaudit.packet.intervals import ALL, IntervalSet
@@ -160,15 +160,15 @@ class ToldApart:
 
     def __init__(self, tables: Tables, family: int) -> None:
         chains = list(_chains(tables, family))
-        asking = [(chain, fields) for chain, fields in chains if chain.own_reads & _ADDRESSES]
-        self._names = {name for chain, _ in chains for name in chain.named}
+        asking = [each for each in chains if each[0].own_reads & _ADDRESSES]
+        self._names = {name for chain, _, _ in chains for name in chain.named}
         self._sets: Sets | None = None
-        if sum(len(chain.rules) for chain, _ in asking) <= _MOST_RULES and not any(
-                chain.whole & _ADDRESSES for chain, _ in asking):
-            self._sets = tuple({bounds for chain, fields in asking for bounds in _asked(chain, fields)})
+        if sum(len(rules) for _, _, rules in asking) <= _MOST_RULES and not any(
+                chain.whole & _ADDRESSES for chain, _, _ in asking):
+            self._sets = tuple({bounds for chain, fields, _ in asking for bounds in _asked(chain, fields)})
         self.shifts = False
         targets: list[tuple[int, int]] = []
-        for target in {id(said): said.target for chain, _ in chains for said in texts_of(chain.rules)}.values():
+        for target in {id(said): said.target for _, _, rules in chains for said in texts_of(rules)}.values():
             if isinstance(target, Dnat) and target.addresses is not None:
                 targets.append(target.addresses)
             elif isinstance(target, Dnat | Redirect | NetmapDnat):
@@ -187,8 +187,8 @@ class ToldApart:
         return bytes([bisect_right(bounds, address) & 1 for bounds in self._sets])
 
 
-def _chains(tables: Tables, family: int) -> Iterator[tuple[CompiledChain, frozenset[str]]]:
-    """Each chain with the fields in which it may find a packet's destination."""
+def _chains(tables: Tables, family: int) -> Iterator[tuple[CompiledChain, frozenset[str], Sequence[Rule]]]:
+    """Each chain with the fields in which it may find a packet's destination, and its rules as the host has them."""
     seen: set[tuple[int, frozenset[str]]] = set()
     for hook in _HOOKS:
         for base in tables.base_chains(family, hook, ""):
@@ -197,18 +197,18 @@ def _chains(tables: Tables, family: int) -> Iterator[tuple[CompiledChain, frozen
                 key = chain.serial, fields
                 if key not in seen:
                     seen.add(key)
-                    yield chain, fields
+                    yield chain, fields, chain.shown(base.table)
 
 
 def _asked(chain: CompiledChain, fields: frozenset[str]) -> Iterator[tuple[int, ...]]:
     """The sets of addresses that a chain's own rules ask for in these fields, each as its borders."""
     if chain.asked & _ADDRESSES:
-        for compiled in chain.texts.values():
+        for compiled in chain.rules.texts.values():
             if compiled.reads & _ADDRESSES:
                 for condition in compiled.conditions:
                     yield from (bounds for field, bounds in borders_in(condition) if field in fields)
     if chain.own_reads & _IN_FRONT:
-        for _, src, dst, _ in chain.runs:
+        for _, src, dst, _ in chain.rules.runs:
             if dst is not None:
                 yield dst.bounds
             if src is not None and "src" in fields:

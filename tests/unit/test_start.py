@@ -41,7 +41,7 @@ STARTS = [
     ("report --snapshot DEMO --format nagios", 193, REPORT, "typer", ""),
     ("report --snapshot DEMO --format ocsf", 192, REPORT, "typer", ""),
     ("demo", 188, REPORT, "typer tabulate", ""),
-    ("check --snapshot DEMO", 197, REPORT, "typer", ""),
+    ("check --snapshot DEMO", 198, REPORT, "typer", ""),
     ("preview TMP/compose --snapshot DEMO", 226, f"{REPORT} preview", "typer tabulate yaml", ""),
     ("check --snapshot DEMO --history TMP/runs", 225, REPORT, "typer", "sqlite3"),
     ("history --history TMP/runs", 16, "errors host model records render", "typer", "sqlite3"),
