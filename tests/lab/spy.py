@@ -4,7 +4,7 @@ SPY = """
 import json, os, re, subprocess, sys
 import fwaudit.audit as module
 real = module.audit
-def spy(snapshot):
+def spy(snapshot, *store):
     text = open("/proc/thread-self/status").read()
     said = {name: re.search(rf"^{name}:[ \\t]*(.*)$", text, re.M)[1].split() for name in (
         "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")}
@@ -20,7 +20,7 @@ def spy(snapshot):
         said["root"] = False
     print("SPY", json.dumps(said), file=sys.stderr)
     module.audit = real
-    return real(snapshot)
+    return real(snapshot, *store)
 module.audit = spy
 from fwaudit.__main__ import main
 sys.exit(main())
