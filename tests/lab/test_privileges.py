@@ -159,7 +159,8 @@ def test_another_user_goes_on_and_everything_is_written_all_the_same(machine: Ma
     assert len(json.loads(machine.fwaudit("history", "--format", "json").stdout)["runs"]) == 2
     machine.sh("ls -l /var/lib/fwaudit/history.db | grep -q '^-rw------- 1 root root'")
     # an error behind that point is told, and written for monitoring, as well
-    failed = machine.run(sys.executable, "-c", SPY.replace("return real(snapshot)", "raise RuntimeError('broken')"),
+    broken = SPY.replace("return real(snapshot, *store)", "raise RuntimeError('broken')")
+    failed = machine.run(sys.executable, "-c", broken,
                          *words, PYTHONPATH=str(REPOSITORY))
     assert failed.returncode == cli.UNKNOWN and "broken" in failed.stderr
     assert "fwaudit_last_run_success 0" in (machine.root / "secret/out/check.prom").read_text()
