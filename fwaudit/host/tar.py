@@ -7,7 +7,6 @@ before anybody can look at them. Format: POSIX.1-2017 pax, "ustar Interchange Fo
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -114,12 +113,9 @@ def is_header(block: bytes) -> bool:
     if len(block) < _BLOCK:
         return False
     try:
-        said = int(block[148:156].strip(b"\0 ") or b"-", 8)
+        return int(block[148:156].strip(b"\0 ") or b"-", 8) == sum(block[:148]) + 8 * 32 + sum(block[156:_BLOCK])
     except ValueError:
         return False
-    # The sum of all bytes, its own as blanks. Adler-32 has it, and 1 more, modulo 65,521 in its lower half: told in a
-    # twentieth of the time, and nothing is damaged by just so much.
-    return said >= 0 and (said + 1) % 65521 == zlib.adler32(block[:148] + b" " * 8 + block[156:_BLOCK]) & 0xFFFF
 
 
 def _parse(header: bytes) -> tuple[str, int, bytes]:
